@@ -1,0 +1,104 @@
+package projections
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"confman/events"
+)
+
+// Load is the state as of the event index that the source reads at: the views
+// hold all that the state holds. The Raft position is that of the last entry
+// folded up to there.
+func Load(src Source, index uint64, raft Origin) (*State, error) {
+	s := Empty()
+	s.index, s.raftIndex, s.raftTerm = index, raft.Index, raft.Term
+	if index == 0 {
+		return s, nil
+	}
+	last, err := (&History{src, index}).Record(index)
+	if err != nil {
+		return nil, fmt.Errorf("load state at %d: %w", index, err)
+	}
+	s.chain, s.time = last.Chain, last.Time
+	for _, load := range []func(Source) error{
+		s.loadCluster, s.loadNamespaces, s.loadEntries, s.loadAPIKeys, s.loadReceipts,
+	} {
+		if err := load(src); err != nil {
+			return nil, fmt.Errorf("load state at %d: %w", index, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *State) loadCluster(src Source) error {
+	value, _, err := src.Get([]byte{clusterView})
+	if errors.Is(err, ErrNoRow) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(value, &s.cluster)
+}
+
+func (s *State) loadNamespaces(src Source) error {
+	return eachRow(src, namespaceView, func(_ []byte, n *events.Namespace) {
+		s.namespaces.Set(n.Path, n)
+	})
+}
+
+func (s *State) loadEntries(src Source) error {
+	var in *events.Namespace // entries come grouped by namespace
+	return eachRow(src, entryView, func(key []byte, e *events.Entry) {
+		if in == nil || in.Path != e.Namespace {
+			n := s.Namespace(e.Namespace)
+			n.Path = e.Namespace
+			in = &n
+			s.namespaces.Set(in.Path, in)
+		}
+		in.Contents = max(in.Contents, e.Revision)
+		k := string(key)
+		e.Namespace, e.Key = in.Path, k[len(in.Path)+1:]
+		s.entries.Set(k, e)
+		if e.Live() {
+			s.live++
+		}
+	})
+}
+
+func (s *State) loadAPIKeys(src Source) error {
+	return eachRow(src, apiKeyView, func(_ []byte, k *events.APIKey) {
+		s.keys.Set(k.ID, k)
+		s.digests.Set(k.Digest, k.ID)
+	})
+}
+
+func (s *State) loadReceipts(src Source) error {
+	return eachRow(src, receiptView, func(id []byte, d *receiptDoc) {
+		if len(id) == len(events.ReceiptID{}) && len(d.Fingerprint) == len(events.Fingerprint{}) {
+			s.receipts.add(events.Receipt{
+				ID: events.ReceiptID(id), Fingerprint: events.Fingerprint(d.Fingerprint),
+				Index: d.Index, Count: d.Count, Time: time.Unix(0, d.Time).UTC(),
+			})
+		}
+	})
+}
+
+// eachRow decodes the rows of a view; the key comes without the view's byte.
+func eachRow[T any](src Source, view byte, each func(key []byte, value *T)) error {
+	for row, err := range src.Scan([]byte{view}, nil) {
+		if err != nil {
+			return fmt.Errorf("view %c: %w", view, err)
+		}
+		v := new(T)
+		if err := json.Unmarshal(row.Value, v); err != nil {
+			return fmt.Errorf("view %c, row %q: %w", view, row.Key, err)
+		}
+		each(row.Key[1:], v)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package projections
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"confman/events"
+)
+
+// Keys of the views on disk. The first byte names the view.
+//
+//	r index          record: the chain (32 bytes), then the stored form of the record
+//	c namespace 0 k  entry, JSON; a deleted one too, so that its version lives on
+//	n namespace      namespace, JSON
+//	k id             API key, JSON
+//	s                cluster, JSON
+//	x id             receipt, JSON; not a fold of records, but kept beside them
+//	N namespace 0 i  the records of a Raft entry about this namespace: i is the index of
+//	                 the first, the value the steps to the others as unsigned varints
+//	A actor 0 i      the same by actor
+//
+// Indexes are 8 bytes, big endian.
+const (
+	recordView    = 'r'
+	entryView     = 'c'
+	namespaceView = 'n'
+	apiKeyView    = 'k'
+	clusterView   = 's'
+	receiptView   = 'x'
+	byNamespace   = 'N'
+	byActor       = 'A'
+)
+
+// ViewsVersion names the layout of the views. A store with another one is
+// rebuilt from its records.
+const ViewsVersion = 1
+
+func viewKey(view byte, name string) []byte { return append([]byte{view}, name...) }
+
+func recordKey(index uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{recordView}, index)
+}
+
+func receiptKey(id events.ReceiptID) []byte { return append([]byte{receiptView}, id[:]...) }
+
+func postingKey(view byte, name string, index uint64) []byte {
+	key := make([]byte, 0, len(name)+10)
+	key = append(key, view)
+	key = append(key, name...)
+	key = append(key, 0)
+	return binary.BigEndian.AppendUint64(key, index)
+}
+
+// appendViewRow appends the row of what the event is about, as it is now.
+func (s *State) appendViewRow(rows []Row, e events.Event, index uint64) []Row {
+	switch d := e.Data.(type) {
+	case events.ClusterFormed:
+		return append(rows, row([]byte{clusterView}, s.cluster, index))
+	case events.KeyCreated:
+		return append(rows, row(viewKey(apiKeyView, d.ID), s.APIKey(d.ID), index))
+	case events.KeyRevoked:
+		return append(rows, row(viewKey(apiKeyView, d.ID), s.APIKey(d.ID), index))
+	}
+	if e.Key != "" {
+		return append(rows, row(viewKey(entryView, entryKey(e.Namespace, e.Key)), s.Entry(e.Namespace, e.Key), index))
+	}
+	n := s.Namespace(e.Namespace)
+	n.Contents = 0 // follows from the entries
+	return append(rows, row(viewKey(namespaceView, e.Namespace), n, index))
+}
+
+func row(key []byte, value any, index uint64) Row {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("row %q: %v", key, err)) // plain structs of ours: the program is wrong
+	}
+	return Row{Key: key, Value: encoded, Index: index}
+}
+
+// receiptDoc is a receipt on disk.
+type receiptDoc struct {
+	Fingerprint []byte `json:"fingerprint"`
+	Index       uint64 `json:"index"`
+	Count       int    `json:"count"`
+	Time        int64  `json:"time"` // Unix nanoseconds
+}
+
+func receiptRow(r events.Receipt) Row {
+	return row(receiptKey(r.ID), receiptDoc{r.Fingerprint[:], r.Index, r.Count, r.Time.UnixNano()}, r.Index)
+}
+
+// appendPostings appends the index rows of one Raft entry's records: one row
+// for each namespace and each actor in it. A Raft entry is the same on every
+// node and in every replay, so these rows are too.
+func appendPostings(rows []Row, records []events.Record) []Row {
+	type name struct {
+		view byte
+		of   string
+	}
+	type list struct {
+		key   []byte
+		steps []byte
+		last  uint64
+	}
+	lists := make(map[name]*list, 2)
+	var order []*list // rows in the order of their first record
+	add := func(n name, index uint64) {
+		l, ok := lists[n]
+		if !ok {
+			l = &list{key: postingKey(n.view, n.of, index)}
+			lists[n] = l
+			order = append(order, l)
+		} else {
+			l.steps = binary.AppendUvarint(l.steps, index-l.last)
+		}
+		l.last = index
+	}
+	for _, r := range records {
+		e, err := r.Event()
+		if err != nil {
+			panic(err) // folding decoded it before
+		}
+		add(name{byNamespace, e.Namespace}, r.Index)
+		add(name{byActor, e.Actor}, r.Index)
+	}
+	for _, l := range order {
+		rows = append(rows, Row{Key: l.key, Value: l.steps, Index: l.last})
+	}
+	return rows
+}
