@@ -1,0 +1,67 @@
+package wire
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// AuditEvent is one event as the audit shows it. The members up to NewValue are
+// the compatible ones. OldValue and NewValue are the bare text of a value: a
+// string without its quotes, anything else as its JSON.
+type AuditEvent struct {
+	Timestamp time.Time `json:"timestamp"`
+	Action    string    `json:"action"` // the event type, "config.created"
+	Actor     string    `json:"actor"`
+	Namespace string    `json:"namespace"`
+	Key       *string   `json:"key"`      // null when the event is not about a key
+	OldValue  *string   `json:"oldValue"` // null when there was none
+	NewValue  *string   `json:"newValue"` // null when there is none any more
+
+	Provenance
+}
+
+// Provenance says where in the history an event stands and what it came from.
+type Provenance struct {
+	ID            string `json:"id"` // of the event, a ULID
+	Index         uint64 `json:"index"`
+	Position      string `json:"position"`
+	RaftTerm      uint64 `json:"raftTerm"`
+	RaftIndex     uint64 `json:"raftIndex"`
+	CorrelationID string `json:"correlationId,omitempty"`
+	Request       string `json:"request,omitempty"`     // the publish request, when one caused it
+	Transaction   string `json:"transaction,omitempty"` // shared by the events of one transaction
+	Comment       string `json:"comment,omitempty"`
+}
+
+// Event is one event as a watcher sees it, the member "event" of a frame. Data
+// depends on Type; for config.* it is a ConfigChange.
+type Event struct {
+	Index         uint64          `json:"index"`
+	Position      string          `json:"position"`
+	ID            string          `json:"id"`
+	Type          string          `json:"type"`
+	Time          time.Time       `json:"time"`
+	Actor         string          `json:"actor"`
+	Namespace     string          `json:"namespace,omitempty"`
+	Key           string          `json:"key,omitempty"`
+	Data          json.RawMessage `json:"data,omitempty"`
+	Request       string          `json:"request,omitempty"`
+	Transaction   string          `json:"transaction,omitempty"`
+	CorrelationID string          `json:"correlationId,omitempty"`
+}
+
+// ConfigChange is the data of a config event. Value and Type are absent when
+// the event deleted the key.
+type ConfigChange struct {
+	Value    json.RawMessage  `json:"value,omitempty"`
+	Type     string           `json:"type,omitempty"`
+	Version  uint64           `json:"version"`
+	Comment  string           `json:"comment,omitempty"`
+	Previous *PreviousVersion `json:"previous,omitempty"` // absent when the key is new
+}
+
+// PreviousVersion is what a change replaced.
+type PreviousVersion struct {
+	Value   json.RawMessage `json:"value,omitempty"`
+	Version uint64          `json:"version"`
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"confman/api/client"
+)
+
+// Exit codes. Scripts rely on them.
+const (
+	ExitOK              = 0
+	ExitFailure         = 1 // any other error; "there are differences"
+	ExitUsage           = 2
+	ExitNotFound        = 3
+	ExitConditionFailed = 4
+	ExitForbidden       = 5 // unauthenticated, too
+	ExitUnavailable     = 6 // no leader, timeout
+	ExitInvalid         = 7
+	ExitOutcomeUnknown  = 8
+	ExitInterrupted     = 130
+)
+
+// ExitError gives an error its exit code, where none of the rules for the
+// client's errors does.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// exitCode is the code of an error; ctx is that of the whole run.
+func exitCode(ctx context.Context, err error) int {
+	var wrong *usageError
+	var given *ExitError
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case ctx.Err() != nil && is(context.Canceled):
+		return ExitInterrupted
+	case errors.As(err, &given):
+		return given.Code
+	case errors.As(err, &wrong):
+		return ExitUsage
+	case is(client.ErrOutcomeUnknown): // before what ended the last attempt
+		return ExitOutcomeUnknown
+	case is(client.ErrNotFound):
+		return ExitNotFound
+	case is(client.ErrConditionFailed, client.ErrConflict):
+		return ExitConditionFailed
+	case is(client.ErrUnauthenticated, client.ErrForbidden):
+		return ExitForbidden
+	case is(client.ErrUnavailable, client.ErrNotCaughtUp, context.DeadlineExceeded):
+		return ExitUnavailable
+	case is(client.ErrInvalid, client.ErrTooLarge):
+		return ExitInvalid
+	}
+	return ExitFailure
+}
+
+// report says in one line what went wrong, and in a second what to do, where
+// there is something to say.
+func report(w io.Writer, err error, code int) {
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	var problem *client.Problem
+	if errors.As(err, &problem) && problem.CorrelationID != "" {
+		text += " (correlation " + problem.CorrelationID + ")"
+	}
+	if code == ExitInterrupted && !errors.Is(err, client.ErrOutcomeUnknown) {
+		text = "interrupted"
+	}
+	fmt.Fprintf(w, "confman: %s\n", text)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+}
+
+func hintFor(err error) string {
+	var wrong *usageError
+	var unknown *client.UnknownOutcome
+	switch {
+	case errors.As(err, &wrong):
+		return wrong.command + " --help"
+	case errors.As(err, &unknown):
+		return "the same command with --idempotency-key " + unknown.IdempotencyKey + " settles it and changes nothing twice"
+	case errors.Is(err, client.ErrUnauthenticated):
+		return "give a valid API key: CONFMAN_API_KEY, CONFMAN_API_KEY_FILE, or a context (confman context show)"
+	case errors.Is(err, client.ErrForbidden):
+		return "confman whoami shows what this key may do"
+	case errors.Is(err, client.ErrRedirect):
+		return "if that is a member of your cluster, add it to CONFMAN_ADDR"
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return "CONFMAN_ADDR says who is asked, confman cluster status who answers"
+	}
+	return ""
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"confman/api/client"
+	"confman/api/wire"
+)
+
+const keyCreateHelp = `Create an API key and print it: this is the only time that it is shown.
+
+Each --grant is NAMESPACE=ROLE, for that namespace and all below it ("/" is all
+there are), with :KEYS at its end for some keys only: one, or a prefix and "*".
+Roles: viewer, editor, publisher, admin; each may do what those before it may.`
+
+func keyCreate(env Env) *cobra.Command {
+	w := &change{connection: connection{env: env}}
+	var key wire.NewKey
+	var grants []string
+	var expires string
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Create an API key", Args: arguments(1, 1), Long: keyCreateHelp,
+		Example: "  confman key create ci --grant teams/pay=editor --expires 720h > ci.key\n  confman key create reader --grant 'teams/pay=viewer:db/*'",
+	}
+	w.flags(cmd)
+	cmd.Flags().StringArrayVar(&grants, "grant", nil, "NAMESPACE=ROLE[:KEYS]; may be repeated")
+	cmd.Flags().StringVar(&key.Principal, "principal", "", "whom the key acts as (default: NAME)")
+	cmd.Flags().StringVar(&expires, "expires", "", "when it ends: a time (RFC 3339) or how long from now, such as 720h")
+	return w.runs(cmd, func(ctx context.Context, c *client.Client, args []string) (err error) {
+		key.Name = args[0]
+		if key.Grants, err = parseGrants(cmd, grants); err != nil {
+			return err
+		}
+		if key.ExpiresAt, err = parseExpiry(cmd, expires); err != nil {
+			return err
+		}
+		if w.dryRun {
+			w.note("would create API key %s with %s", key.Name, grantText(key.Grants))
+			return nil
+		}
+		made, err := c.CreateKey(ctx, key, w.write(nil))
+		if err != nil {
+			return err
+		}
+		w.note("API key %s created for %s; it is shown only now", made.ID, made.Principal)
+		return w.output.print(env.Stdout, made, func() error {
+			_, err := fmt.Fprintln(env.Stdout, made.Key)
+			return err
+		})
+	})
+}
+
+func parseGrants(cmd *cobra.Command, texts []string) (grants []wire.Grant, err error) {
+	for _, text := range texts {
+		namespace, rest, ok := strings.Cut(text, "=")
+		role, keys, _ := strings.Cut(rest, ":")
+		if !ok || namespace == "" || role == "" {
+			return nil, usage(cmd, "--grant %q: want NAMESPACE=ROLE or NAMESPACE=ROLE:KEYS", text)
+		}
+		grants = append(grants, wire.Grant{Namespace: namespace, Role: role, Keys: keys})
+	}
+	if grants == nil {
+		return nil, usage(cmd, "a key needs at least one --grant NAMESPACE=ROLE")
+	}
+	return grants, nil
+}
+
+func parseExpiry(cmd *cobra.Command, text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		duration, err := time.ParseDuration(text)
+		if err != nil || duration <= 0 {
+			return nil, usage(cmd, "--expires %q: want a time such as 2027-01-31T12:00:00Z or a duration such as 720h", text)
+		}
+		at = time.Now().Add(duration).Truncate(time.Second)
+	}
+	at = at.UTC()
+	return &at, nil
+}
+
+func grantText(grants []wire.Grant) string {
+	var texts []string
+	for _, g := range grants {
+		text := g.Namespace + "=" + g.Role
+		if g.Keys != "" {
+			text += ":" + g.Keys
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, " ")
+}
+
+func keyList(env Env) *cobra.Command {
+	s := &connection{env: env}
+	cmd := &cobra.Command{Use: "list", Short: "List API keys, without their secrets", Args: arguments(0, 0)}
+	s.flags(cmd)
+	return s.runs(cmd, func(ctx context.Context, c *client.Client, _ []string) error {
+		keys := []wire.APIKey{}
+		var rows [][]string
+		for k, err := range c.Keys(ctx, client.Read{}) {
+			if err != nil {
+				return err
+			}
+			keys = append(keys, k)
+			expires := "never"
+			if k.ExpiresAt != nil {
+				expires = when(*k.ExpiresAt)
+			}
+			revoked := "-"
+			if k.RevokedAt != nil {
+				revoked = when(*k.RevokedAt)
+			}
+			rows = append(rows, []string{k.ID, cell(k.Name), cell(k.Principal), when(k.CreatedAt), expires, revoked, grantText(k.Grants)})
+		}
+		return s.output.print(env.Stdout, keys, func() error {
+			return table(env.Stdout, []string{"ID", "NAME", "PRINCIPAL", "CREATED", "EXPIRES", "REVOKED", "GRANTS"}, rows)
+		})
+	})
+}
+
+func keyRevoke(env Env) *cobra.Command {
+	w := &change{connection: connection{env: env}}
+	cmd := &cobra.Command{Use: "revoke ID", Short: "End an API key", Args: arguments(1, 1)}
+	w.flags(cmd)
+	w.destructive(cmd)
+	return w.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
+		if ok, err := w.confirm(cmd, "revoke API key %s", args[0]); !ok {
+			return err
+		}
+		if err := c.RevokeKey(ctx, args[0], w.write(nil)); err != nil {
+			return err
+		}
+		w.note("API key %s revoked", args[0])
+		return nil
+	})
+}
+
+func whoami(env Env) *cobra.Command {
+	s := &connection{env: env}
+	cmd := &cobra.Command{Use: "whoami", Short: "Say whom the API key acts as and what it may do", Args: arguments(0, 0)}
+	s.flags(cmd)
+	return s.runs(cmd, func(ctx context.Context, c *client.Client, _ []string) error {
+		p, err := c.WhoAmI(ctx)
+		if err != nil {
+			return err
+		}
+		return s.output.print(env.Stdout, p, func() error {
+			expires := "never"
+			if p.ExpiresAt != nil {
+				expires = when(*p.ExpiresAt)
+			}
+			return table(env.Stdout, []string{"PRINCIPAL", "KEY", "EXPIRES", "GRANTS"}, [][]string{{cell(p.Principal), cell(p.KeyID), expires, grantText(p.Grants)}})
+		})
+	})
+}

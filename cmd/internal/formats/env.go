@@ -1,0 +1,148 @@
+package formats
+
+import (
+	"fmt"
+	"strings"
+)
+
+// decodeEnv reads NAME=value lines. A line may begin with export; # begins a comment on a line of its own or, after
+// white space, behind an unquoted or quoted value. In 'single quotes' every character is itself, in "double quotes"
+// \n \r \t \" \\ \$ and \` are escapes; both may run over several lines, as written. $NAME is never expanded.
+func decodeEnv(data []byte) ([]leaf, error) {
+	var leaves []leaf
+	rest, line := string(data), 1
+	for rest != "" {
+		if first := strings.TrimLeft(rest, " \t\r"); first == "" || first[0] == '\n' || first[0] == '#' {
+			_, rest, _ = strings.Cut(rest, "\n")
+			line++
+			continue
+		}
+		l, after, err := envLeaf(line, rest)
+		if err != nil {
+			return nil, err
+		}
+		leaves = append(leaves, l)
+		line += strings.Count(rest[:len(rest)-len(after)], "\n")
+		rest = after
+	}
+	return leaves, nil
+}
+
+// envLeaf reads the variable that text begins with, and returns the text after its line.
+func envLeaf(line int, text string) (leaf, string, error) {
+	head, _, _ := strings.Cut(text, "\n")
+	name, _, found := strings.Cut(head, "=")
+	if !found {
+		return leaf{}, "", wrong(line, "%.64q is not NAME=value", head)
+	}
+	value := text[len(name)+1:]
+	name = strings.Trim(name, " \t")
+	if exported, ok := strings.CutPrefix(name, "export"); ok && strings.TrimLeft(exported, " \t") != exported {
+		name = strings.TrimLeft(exported, " \t")
+	}
+	if !isVariable(name) {
+		return leaf{}, "", wrong(line, "name %.64q is not letters, digits and _ after a letter or _", name)
+	}
+	value, after, err := envValue(line, strings.TrimLeft(value, " \t"))
+	if err != nil {
+		return leaf{}, "", err
+	}
+	n, err := newString(line, value)
+	return leaf{key: name, line: line, value: n}, after, err
+}
+
+// envValue reads the value that text begins with, and returns the text after its line.
+func envValue(line int, text string) (value, after string, err error) {
+	switch {
+	case strings.HasPrefix(text, "'"):
+		quoted, rest, closed := strings.Cut(text[1:], "'")
+		if !closed {
+			return "", "", wrong(line, "a single quote that is never closed")
+		}
+		value, text = quoted, rest
+	case strings.HasPrefix(text, `"`):
+		quoted, rest, closed := cutDoubleQuoted(text[1:])
+		if !closed {
+			return "", "", wrong(line, "a double quote that is never closed")
+		}
+		value, text = quoted, rest
+	default:
+		bare, rest, _ := strings.Cut(text, "\n")
+		for i := range len(bare) {
+			if bare[i] == '#' && (i == 0 || bare[i-1] == ' ' || bare[i-1] == '\t') {
+				bare = bare[:i]
+				break
+			}
+		}
+		return strings.TrimRight(bare, " \t\r"), rest, nil
+	}
+	tail, after, _ := strings.Cut(text, "\n")
+	if trimmed := strings.TrimLeft(tail, " \t\r"); trimmed != "" && (trimmed[0] != '#' || trimmed == tail) {
+		return "", "", wrong(line, "%.64q after the closing quote", tail)
+	}
+	return value, after, nil
+}
+
+// cutDoubleQuoted returns the unescaped text before the closing quote and what comes after it.
+func cutDoubleQuoted(text string) (value, after string, closed bool) {
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return out.String(), text[i+1:], true
+		case c != '\\' || i+1 == len(text):
+			out.WriteByte(c)
+		default:
+			i++
+			switch e := text[i]; e {
+			case 'n':
+				out.WriteByte('\n')
+			case 'r':
+				out.WriteByte('\r')
+			case 't':
+				out.WriteByte('\t')
+			case '"', '\\', '$', '`':
+				out.WriteByte(e)
+			default:
+				out.WriteByte('\\')
+				out.WriteByte(e)
+			}
+		}
+	}
+	return "", "", false
+}
+
+// isVariable tells whether a shell takes name for a variable (POSIX 3.231: Name).
+func isVariable(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// appendVariable writes one assignment that a shell and [decodeEnv] read alike.
+func appendVariable(out []byte, key, text string) ([]byte, error) {
+	if !isVariable(key) {
+		return nil, fmt.Errorf("not a name that a variable can have: letters, digits and _ after a letter or _")
+	}
+	out = append(append(out, key...), '=')
+	switch {
+	case text != "" && strings.IndexFunc(text, needsQuotes) < 0:
+		out = append(out, text...)
+	case !strings.Contains(text, "'"):
+		out = append(append(append(out, '\''), text...), '\'')
+	default:
+		escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`").Replace(text)
+		out = append(append(append(out, '"'), escaped...), '"')
+	}
+	return append(out, '\n'), nil
+}
+
+// needsQuotes tells whether a shell might take r for more than itself.
+func needsQuotes(r rune) bool {
+	return !isBareName(r) && !strings.ContainsRune("./:,@%+=", r)
+}

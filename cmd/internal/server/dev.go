@@ -1,0 +1,320 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"confman/api"
+	"confman/cmd/internal/cli"
+)
+
+const devHelp = `Run a cluster on this machine, for trying things out and for development.
+
+Without --data everything is gone when it stops. It is ready when it prints the
+addresses and an admin key; Ctrl-C stops it. With --nodes 3 it starts three
+processes, the second and third 100 and 200 ports above --listen.`
+
+type devOptions struct {
+	nodes    int
+	listen   string
+	data     string
+	adminKey string
+	output   string
+	logLevel string
+}
+
+// devReady is what dev prints when it is ready.
+type devReady struct {
+	Nodes    []devNode `json:"nodes"`
+	AdminKey string    `json:"adminKey"`
+	Data     string    `json:"data"`
+}
+
+type devNode struct {
+	ID  string `json:"id"`
+	URL string `json:"url"`
+}
+
+// Dev is the command that runs a local cluster.
+func Dev(env cli.Env) *cobra.Command {
+	var o devOptions
+	cmd := &cobra.Command{Use: "dev", Short: "Run a cluster on this machine, ready in seconds", Long: devHelp, Args: cobra.NoArgs}
+	f := cmd.Flags()
+	f.IntVar(&o.nodes, "nodes", 1, "1 or 3")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:6100", "address of the first node")
+	f.StringVar(&o.data, "data", "", "data directory (default: a temporary one)")
+	f.StringVar(&o.adminKey, "admin-key", "", "the first admin key, 16 bytes or more (default: made up)")
+	f.StringVarP(&o.output, "output", "o", "table", "table or json (one line)")
+	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), o, env) }
+	return cmd
+}
+
+func runDev(ctx context.Context, o devOptions, env cli.Env) error {
+	wrong := func(format string, args ...any) error {
+		return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf(format, args...)}
+	}
+	switch {
+	case o.nodes != 1 && o.nodes != 3:
+		return wrong("--nodes %d: want 1 or 3", o.nodes)
+	case o.adminKey != "" && len(o.adminKey) < minTokenBytes:
+		return wrong("--admin-key: %d bytes are too few, at least %d", len(o.adminKey), minTokenBytes)
+	case o.output != "table" && o.output != "json":
+		return wrong("-o %q: want table or json", o.output)
+	}
+	if o.data == "" {
+		dir, err := os.MkdirTemp("", "confman-dev-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.data = dir
+	}
+	d, err := prepareDev(o)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx, env)
+}
+
+// devCluster is a local cluster that is about to run.
+type devCluster struct {
+	options devOptions
+	key     string
+	nodes   []devNode
+	members []string // ID=HOST:PORT
+	listen  []string
+}
+
+func prepareDev(o devOptions) (*devCluster, error) {
+	host, port, err := net.SplitHostPort(o.listen)
+	first, convErr := strconv.Atoi(port)
+	if err != nil || convErr != nil || host == "" {
+		return nil, &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--listen %q: want HOST:PORT", o.listen)}
+	}
+	d := &devCluster{options: o}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, err
+	}
+	if d.key, err = d.keep("admin-key", o.adminKey, func() string { _, key := api.MintKey(rand.Reader); return key }); err != nil {
+		return nil, err
+	}
+	if _, err = d.keep("cluster-token", "", randomToken); err != nil {
+		return nil, err
+	}
+	for i := range o.nodes {
+		address := net.JoinHostPort(host, strconv.Itoa(first+100*i))
+		id := fmt.Sprintf("n%d", i+1)
+		d.nodes = append(d.nodes, devNode{id, "http://" + address})
+		d.members = append(d.members, id+"="+address)
+		d.listen = append(d.listen, address)
+	}
+	return d, nil
+}
+
+func randomToken() string {
+	raw := make([]byte, 32)
+	if _, err := rand.Read(raw); err != nil {
+		panic(err) // crypto/rand never fails on Linux
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// keep reads a secret from the data directory; the first time it is put there.
+func (d *devCluster) keep(name, given string, makeUp func() string) (string, error) {
+	path := filepath.Join(d.options.data, name)
+	kept, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if given == "" {
+			given = makeUp()
+		}
+		return given, os.WriteFile(path, []byte(given), 0o600)
+	case err != nil:
+		return "", err
+	case given != "" && given != string(kept):
+		return "", fmt.Errorf("--admin-key is not the one that the cluster in %s began with, which is in %s", d.options.data, path)
+	}
+	return string(kept), nil
+}
+
+func (d *devCluster) serveOptions(i int) Options {
+	return Options{
+		Node:     NodeOptions{ID: d.nodes[i].ID, Listen: d.listen[i], Data: filepath.Join(d.options.data, d.nodes[i].ID)},
+		LogLevel: d.options.logLevel,
+	}
+}
+
+func (d *devCluster) run(ctx context.Context, env cli.Env) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(d.nodes))
+	for i := range d.nodes {
+		child, err := d.start(env, i)
+		if err != nil {
+			cancel()
+			return err
+		}
+		go func() { ended <- child.wait(ctx) }()
+	}
+	running := len(d.nodes)
+	err := d.awaitReady(ctx, ended, &running, env.Stdout)
+	cancel()
+	for range running {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// awaitReady prints when all nodes are ready, and returns when the context ends
+// or a node does.
+func (d *devCluster) awaitReady(ctx context.Context, ended <-chan error, running *int, stdout io.Writer) error {
+	ready := make(chan struct{})
+	go func() {
+		for _, n := range d.nodes {
+			awaitHTTP(ctx, n.URL+"/health/ready")
+		}
+		close(ready)
+	}()
+	for {
+		select {
+		case <-ready:
+			ready = nil
+			if ctx.Err() == nil {
+				if err := d.announce(stdout); err != nil {
+					return err
+				}
+			}
+		case err := <-ended:
+			*running--
+			if err == nil && ctx.Err() == nil {
+				err = errors.New("a node has stopped")
+			}
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// awaitHTTP returns when the URL answers 200 or the context ends.
+func awaitHTTP(ctx context.Context, url string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	client := &http.Client{Timeout: time.Second}
+	for {
+		if resp, err := client.Get(url); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (d *devCluster) announce(w io.Writer) error {
+	if d.options.output == "json" {
+		return json.NewEncoder(w).Encode(devReady{d.nodes, d.key, d.options.data})
+	}
+	fmt.Fprintln(w, "Confman is ready. In another terminal:")
+	fmt.Fprintln(w)
+	fmt.Fprintf(w, "  export CONFMAN_ADDR=%s CONFMAN_API_KEY=%s\n", d.nodes[0].URL, d.key)
+	fmt.Fprintln(w, "  confman set app/prod greeting hello")
+	fmt.Fprintln(w, "  confman get app/prod greeting")
+	fmt.Fprintln(w)
+	for _, n := range d.nodes {
+		fmt.Fprintf(w, "  %s  %s\n", n.ID, n.URL)
+	}
+	_, err := fmt.Fprintf(w, "\nadmin key %s\ndata      %s\nCtrl-C stops it.\n", d.key, d.options.data)
+	return err
+}
+
+// child is one node: a process of its own, or, alone, this one.
+type child interface {
+	wait(ctx context.Context) error
+}
+
+func (d *devCluster) start(env cli.Env, i int) (child, error) {
+	if len(d.nodes) == 1 {
+		return d.startHere(env)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	o := d.serveOptions(i)
+	peers := ""
+	for _, m := range d.members {
+		peers += "," + m
+	}
+	cmd := exec.Command(self, "serve", "--id", o.Node.ID, "--listen", o.Node.Listen, "--data", o.Node.Data, "--peers", peers[1:],
+		"--cluster-token-file", filepath.Join(d.options.data, "cluster-token"),
+		"--bootstrap-admin-key-file", filepath.Join(d.options.data, "admin-key"), "--log-level", o.LogLevel)
+	cmd.Stderr = env.Stderr
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.Getenv("TMPDIR")}
+	// A group of its own, so that Ctrl-C reaches it through us; and not without us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return process{cmd}, nil
+}
+
+type process struct{ cmd *exec.Cmd }
+
+func (p process) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Signal(syscall.SIGTERM) })
+	defer stop()
+	if err := p.cmd.Wait(); err != nil {
+		return fmt.Errorf("node with pid %d: %w", p.cmd.Process.Pid, err)
+	}
+	return nil
+}
+
+type here struct{ *Server }
+
+func (h here) wait(ctx context.Context) error { return h.Wait(ctx) }
+
+func (d *devCluster) startHere(env cli.Env) (child, error) {
+	o := d.serveOptions(0)
+	o.Members = MemberOptions{
+		Peers: d.members, FirstKey: filepath.Join(d.options.data, "admin-key"), TokenFile: filepath.Join(d.options.data, "cluster-token"),
+	}
+	o.LogForm = "auto"
+	log, err := newLog(o, env.Stderr)
+	if err != nil {
+		return nil, &cli.ExitError{Code: cli.ExitUsage, Err: err}
+	}
+	s, err := Start(o, Env{
+		Stdout: env.Stdout, Log: log, Version: env.Version,
+		Fatal: func(err error) {
+			fmt.Fprintln(env.Stderr, "confman:", err)
+			os.Exit(cli.ExitFailure)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return here{s}, nil
+}

@@ -1,0 +1,232 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/rs/zerolog"
+
+	"confman/api"
+	"confman/events"
+	"confman/replication"
+	"confman/streaming"
+)
+
+// Limits of one connection.
+const (
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = 90 * time.Second
+	maxHeaderBytes    = 32 << 10
+	drainTimeout      = 5 * time.Second
+)
+
+// Env is the world that a node runs in.
+type Env struct {
+	Stdout  io.Writer // the first admin key, when it is made up here
+	Log     zerolog.Logger
+	Version string
+	// Fatal ends the process at once; the node can no longer be trusted.
+	Fatal func(error)
+}
+
+// Server is one running node: its listener, its replica, its API.
+type Server struct {
+	options  Options
+	listener net.Listener
+	http     *http.Server
+	node     *replication.Node
+	served   chan error
+}
+
+// Start opens the port and the node. The node may still be waiting for its
+// cluster when it returns; the API says so.
+func Start(o Options, env Env) (*Server, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	certs, err := loadCertificates(o.TLS, env.Log)
+	if err != nil {
+		return nil, err
+	}
+	hub := &streaming.Hub{}
+	config, err := nodeConfig(o, env, certs, hub)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", o.Node.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	node, err := replication.Open(config)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	s := &Server{options: o, listener: listener, node: node, served: make(chan error, 1)}
+	handler, err := s.handler(env, certs, hub)
+	if err != nil {
+		return nil, errors.Join(err, node.Close(), listener.Close())
+	}
+	s.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: stdlog.New(debugWriter{env.Log}, "", 0),
+	}
+	if certs != nil {
+		s.http.TLSConfig = certs.serverConfig()
+	}
+	go func() { s.served <- s.serve() }()
+	return s, nil
+}
+
+func (s *Server) serve() error {
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
+}
+
+// Wait returns when the context ends or the listener fails, after the node has
+// handed over, answered what it had begun, and closed.
+func (s *Server) Wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-s.served:
+	}
+	// Both at once: the node hands leadership over and waits for whoever reads
+	// from its stores; the listener lets those finish, and not for ever.
+	closed := make(chan error, 1)
+	go func() { closed <- s.node.Close() }()
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if s.http.Shutdown(drain) != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	return errors.Join(err, <-closed)
+}
+
+// handler serves members under /internal/v1/ and everybody else by the API.
+func (s *Server) handler(env Env, certs *certificates, hub *streaming.Hub) (http.Handler, error) {
+	registry, err := newRegistry(s.node, env.Version)
+	if err != nil {
+		return nil, err
+	}
+	config := api.Config{
+		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Hub: hub,
+		NodeID: s.options.Node.ID, Version: env.Version, Scheme: "http",
+		Limits:   api.Limits{Rules: s.options.rules()},
+		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.HTTP.AllowedHosts},
+		Registry: registry, Log: env.Log, Now: time.Now, NewID: newID, Random: rand.Reader,
+	}
+	forward := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTimeout}
+	if certs != nil {
+		config.Scheme = "https"
+		forward.TLSClientConfig = certs.dial()
+	}
+	if s.options.HTTP.Forward {
+		config.Forward = forward
+	}
+	public, err := api.New(config)
+	if err != nil {
+		return nil, err
+	}
+	members := s.node.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/internal/") {
+			public.ServeHTTP(w, r)
+			return
+		}
+		if s.options.TLS.PeerCA != "" && !certs.ofPeer(r.TLS) {
+			http.Error(w, "members show a certificate of their authority here", http.StatusUnauthorized)
+			return
+		}
+		members.ServeHTTP(w, r)
+	}), nil
+}
+
+func newID() ulid.ULID { return ulid.MustNew(ulid.Now(), rand.Reader) }
+
+func (o *Options) rules() events.Rules {
+	return events.Rules{MaxValueBytes: int(o.Limits.MaxValueBytes)}
+}
+
+func nodeConfig(o Options, env Env, certs *certificates, hub *streaming.Hub) (replication.Config, error) {
+	members, err := o.members()
+	if err != nil {
+		return replication.Config{}, err
+	}
+	token, err := o.token()
+	if err != nil {
+		return replication.Config{}, err
+	}
+	first := &firstKey{file: o.Members.FirstKey, out: env.Stdout}
+	if err := first.check(); err != nil {
+		return replication.Config{}, err
+	}
+	c := replication.Config{
+		Member: replication.Member{ID: o.Node.ID, Address: o.Node.Advertise},
+		Dir:    o.Node.Data, Token: token, Peers: members, Join: o.Members.Join, Learner: o.Members.Learner,
+		RequirePeerCertificate: o.TLS.PeerCA != "",
+		ElectionTimeout:        o.Members.Election, Rules: o.rules(), MinFreeBytes: uint64(o.Limits.MinFreeBytes),
+		FirstKey: first.make, FirstKeyStands: first.stands,
+		Announce: hub, Fatal: env.Fatal, Log: env.Log,
+	}
+	if certs != nil {
+		c.ClientTLS = certs.dial
+	}
+	return c, nil
+}
+
+// firstKey is the admin key that a new cluster begins with: read from a file,
+// or made up and printed once.
+type firstKey struct {
+	file string
+	out  io.Writer
+	made string // to be printed when it stands
+}
+
+func (f *firstKey) check() error {
+	if f.file == "" {
+		return nil
+	}
+	_, err := readSecret("--bootstrap-admin-key-file", f.file)
+	return err
+}
+
+func (f *firstKey) make() (events.CreateKey, error) {
+	id, key := api.MintKey(rand.Reader)
+	f.made = key
+	if f.file != "" {
+		given, err := readSecret("--bootstrap-admin-key-file", f.file)
+		if err != nil {
+			return events.CreateKey{}, err
+		}
+		f.made, key = "", given
+	}
+	return events.CreateKey{
+		ID: id, Name: "admin", Grants: []events.Grant{{Namespace: events.Root, Role: events.Admin}}, Digest: events.DigestKey(key),
+	}, nil
+}
+
+func (f *firstKey) stands() {
+	if f.made != "" {
+		fmt.Fprintf(f.out, "admin key (shown once): %s\n", f.made)
+		f.made = ""
+	}
+}
+
+// debugWriter takes what net/http complains about clients.
+type debugWriter struct{ log zerolog.Logger }
+
+func (w debugWriter) Write(line []byte) (int, error) {
+	w.log.Debug().Str("part", "http").Msg(strings.TrimSpace(string(line)))
+	return len(line), nil
+}

@@ -1,0 +1,149 @@
+package replication
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/raft"
+
+	"confman/events"
+	"confman/projections"
+	"confman/replication/disk"
+)
+
+// fsm folds what Raft has committed. It has one caller at a time. A failure of
+// the store or an entry it cannot read ends the process: a node that skipped
+// something would no longer be a replica.
+type fsm struct {
+	present   *present
+	store     *disk.Store
+	snapshots *disk.Snapshots
+	announce  Announcer
+	fatal     func(error)
+}
+
+var _ raft.BatchingFSM = (*fsm)(nil)
+
+// Apply folds one entry.
+func (f *fsm) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry})[0] }
+
+// ApplyBatch folds a batch of entries; the response to a command is the
+// []projections.Result of its proposals.
+func (f *fsm) ApplyBatch(entries []*raft.Log) []any {
+	responses := make([]any, len(entries))
+	before := f.present.load()
+	folding := projections.Begin(before)
+	for i, entry := range entries {
+		if entry.Index <= before.RaftIndex() {
+			continue // the installed snapshot was newer than its label
+		}
+		from := projections.Origin{Index: entry.Index, Term: entry.Term}
+		if entry.Type != raft.LogCommand {
+			folding.Skip(from)
+			continue
+		}
+		batch, err := events.DecodeEntry(entry.Data)
+		if err != nil {
+			f.stop(fmt.Errorf("raft entry %d: %w", entry.Index, err))
+		}
+		results, err := folding.Entry(from, batch)
+		if err != nil {
+			f.stop(err)
+		}
+		responses[i] = results
+	}
+	if len(folding.Rows) > 0 {
+		if err := f.store.Write(folding.Rows); err != nil {
+			f.stop(fmt.Errorf("write views: %w", err))
+		}
+	}
+	f.present.store(folding.State())
+	if len(folding.Records) > 0 {
+		f.announce.Publish(folding.Records)
+	}
+	return responses
+}
+
+// stop ends the process. Should Fatal return all the same, nothing may go on.
+func (f *fsm) stop(err error) {
+	f.fatal(err)
+	panic(err)
+}
+
+// Snapshot captures a position; Persist makes it a marker beside further writes.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	return snapshot(positionOf(f.present.load())), nil
+}
+
+// Restore replaces the views by a snapshot that the leader sent.
+func (f *fsm) Restore(stream io.ReadCloser) error {
+	defer stream.Close()
+	if err := install(f.snapshots, stream, f.present.load().RaftIndex()); err != nil {
+		f.stop(err)
+	}
+	s, err := loadState(f.store)
+	if err != nil {
+		f.stop(err)
+	}
+	f.present.store(s)
+	f.announce.Reset()
+	return nil
+}
+
+// snapshot is a position of the history. The rows are in the store already.
+type snapshot disk.Position
+
+func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	k, ok := sink.(*disk.Sink)
+	if !ok {
+		return fmt.Errorf("snapshot to a %T: want a *disk.Sink", sink)
+	}
+	if err := k.Mark(disk.Position(s)); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return k.Close()
+}
+
+func (snapshot) Release() {}
+
+func positionOf(s *projections.State) disk.Position {
+	return disk.Position{Index: s.Index(), Chain: s.Chain().String(), RaftIndex: s.RaftIndex(), RaftTerm: s.RaftTerm()}
+}
+
+// loadState is the state at the newest marker.
+func loadState(store *disk.Store) (*projections.State, error) {
+	m := store.Marker()
+	at := store.At(m.Index)
+	defer at.Close()
+	s, err := projections.Load(at, m.Index, projections.Origin{Index: m.RaftIndex, Term: m.RaftTerm})
+	if err != nil {
+		return nil, err
+	}
+	if m.Chain != "" && s.Chain().String() != m.Chain {
+		return nil, fmt.Errorf("views at event %d have chain %s, the marker says %s: %w", m.Index, s.Chain(), m.Chain, disk.ErrCorrupt)
+	}
+	return s, nil
+}
+
+// install takes over a received snapshot after its whole chain was verified.
+// applied never goes down.
+func install(snapshots *disk.Snapshots, stream io.Reader, applied uint64) error {
+	_, err := snapshots.Install(stream, func(h disk.Header, r *disk.Reader) error {
+		if h.RaftIndex < applied {
+			return fmt.Errorf("the snapshot ends at Raft entry %d, this node has %d", h.RaftIndex, applied)
+		}
+		if h.Index == 0 {
+			return nil
+		}
+		history := projections.NewHistory(r, h.Index)
+		if err := history.Verify(1, events.Chain{}); err != nil {
+			return err
+		}
+		last, err := history.Record(h.Index)
+		if err == nil && last.Chain.String() != h.Chain {
+			err = fmt.Errorf("chain at event %d is %s, the header says %s", h.Index, last.Chain, h.Chain)
+		}
+		return err
+	})
+	return err
+}

@@ -1,0 +1,127 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/oklog/ulid/v2"
+
+	"confman/events"
+)
+
+// ErrRemoved says that the cluster has removed this node.
+var ErrRemoved = errors.New("removed from the cluster")
+
+// leaderlessInterval is how often a node without a leader asks whether it is
+// still a member.
+const leaderlessInterval = time.Second
+
+// observe follows Raft's leadership and state until the context ends.
+func (n *Node) observe(ctx context.Context, e *engine) {
+	tick := time.NewTicker(leaderlessInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case leads := <-e.leadership:
+			e.readyTerm.Store(0)
+			if leads {
+				n.done.Go(func() { n.settle(ctx, e) })
+			}
+		case o := <-e.states:
+			if o.Data == raft.Shutdown && ctx.Err() == nil {
+				n.removed()
+				return
+			}
+		case <-tick.C:
+			if e.leader().ID == "" && n.wasRemoved(ctx, e) {
+				n.removed()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *Node) removed() {
+	n.config.Fatal(fmt.Errorf("%s was %w; to bring it back, start it with an empty --data and a new --id", n.config.ID, ErrRemoved))
+}
+
+// wasRemoved asks the others of a node that hears from no leader: one that was
+// removed is often not told, the leader stops talking to it at once.
+func (n *Node) wasRemoved(ctx context.Context, e *engine) bool {
+	for _, s := range e.servers() {
+		var a peerAnswer
+		if string(s.ID) == n.config.ID || n.ask.call(ctx, string(s.Address), pathIdentity, nil, &a) != nil {
+			continue
+		}
+		if a.Cluster == n.cluster() && a.Role == "leader" && a.Term >= e.raft.CurrentTerm() && !slices.Contains(a.Members, n.config.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle makes a new leader able to confirm reads: all that earlier terms
+// committed is known once something of the own term is.
+func (n *Node) settle(ctx context.Context, e *engine) {
+	term := e.raft.CurrentTerm()
+	err := e.raft.Barrier(0).Error()
+	if errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		// A transfer that failed in an earlier term still refuses all
+		// writes of this one (hashicorp/raft #696); only a new Raft helps.
+		n.config.Fatal(errors.New("raft refuses writes after a failed leadership transfer; the process must start anew"))
+		return
+	}
+	if err != nil || e.raft.CurrentTerm() != term {
+		return
+	}
+	e.readyTerm.Store(term)
+	n.config.Log.Info().Uint64("term", term).Msg("leading")
+	for n.present.load().Index() == 0 && e.raft.State() == raft.Leader {
+		if err := n.beginHistory(ctx, e); err != nil {
+			n.wait("the history has not begun: %v", err)
+			select {
+			case <-time.After(enrolInterval):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// beginHistory writes the first events: the cluster's identity and an API key.
+// Two leaders cannot both: the events are guarded.
+func (n *Node) beginHistory(ctx context.Context, e *engine) error {
+	if n.config.FirstKey == nil {
+		return errors.New("no first API key is configured")
+	}
+	key, err := n.config.FirstKey()
+	if err != nil {
+		return err
+	}
+	form := events.FormCluster{ID: n.cluster(), FirstKey: key}
+	for _, s := range e.servers() {
+		form.Members = append(form.Members, events.FoundingPeer{ID: string(s.ID), Address: string(s.Address)})
+	}
+	ctx, cancel := context.WithTimeout(ctx, configTimeout)
+	defer cancel()
+	_, err = n.Submit(ctx, form, events.Stamp{Time: time.Now(), ID: newULID(), Actor: "confman"})
+	if err != nil && !errors.Is(err, events.ErrConflict) && !errors.Is(err, events.ErrUnknown) {
+		return err
+	}
+	if err := n.present.awaitIndex(ctx, 1); err != nil {
+		return err
+	}
+	if n.config.FirstKeyStands != nil && n.present.load().APIKey(key.ID).Revision > 0 {
+		n.config.FirstKeyStands()
+	}
+	return nil
+}
+
+func newULID() ulid.ULID { return ulid.MustNew(ulid.Now(), rand.Reader) }

@@ -1,0 +1,97 @@
+package peer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// acks remembers when each peer last followed this node.
+type acks struct {
+	mu    sync.Mutex
+	peers map[raft.ServerID]ack
+}
+
+type ack struct {
+	term     uint64    // of the last call that was answered with success
+	sent     time.Time // when that call was begun
+	answered time.Time // when any call was last answered
+}
+
+// AckedSince returns the peers, in no order, that answered with success an
+// AppendEntries of this term which was sent at since or later. Such a peer followed
+// this node at some moment after since; an answer that merely arrived after since
+// says nothing about that. Whether a peer is a voter is for the caller to know.
+func (t *Transport) AckedSince(term uint64, since time.Time) []raft.ServerID {
+	t.acks.mu.Lock()
+	defer t.acks.mu.Unlock()
+	var ids []raft.ServerID
+	for id, a := range t.acks.peers {
+		if a.term == term && !a.sent.Before(since) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// LastContact returns when id last answered an AppendEntries of this node,
+// whatever it answered; the zero time when it never has.
+func (t *Transport) LastContact(id raft.ServerID) time.Time {
+	t.acks.mu.Lock()
+	defer t.acks.mu.Unlock()
+	return t.acks.peers[id].answered
+}
+
+func (a *acks) note(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	peer := a.peers[id]
+	peer.answered = time.Now()
+	if resp.Success && resp.Term == args.Term && (args.Term > peer.term || args.Term == peer.term && sent.After(peer.sent)) {
+		peer.term, peer.sent = args.Term, sent
+	}
+	a.peers[id] = peer
+}
+
+// pipeline notes the answers on their way to Raft.
+type pipeline struct {
+	raft.AppendPipeline
+	ready     chan raft.AppendFuture
+	closed    chan struct{}
+	closeOnce sync.Once
+	forwarder sync.WaitGroup
+}
+
+func newPipeline(p raft.AppendPipeline, id raft.ServerID, acks *acks) *pipeline {
+	w := &pipeline{AppendPipeline: p, ready: make(chan raft.AppendFuture), closed: make(chan struct{})}
+	w.forwarder.Go(func() { w.forward(id, acks) })
+	return w
+}
+
+func (p *pipeline) forward(id raft.ServerID, acks *acks) {
+	for {
+		select {
+		case f := <-p.AppendPipeline.Consumer():
+			if f.Error() == nil {
+				acks.note(id, f.Start(), f.Request(), f.Response())
+			}
+			select {
+			case p.ready <- f:
+			case <-p.closed:
+				return
+			}
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+func (p *pipeline) Consumer() <-chan raft.AppendFuture { return p.ready }
+
+func (p *pipeline) Close() error {
+	p.closeOnce.Do(func() { close(p.closed) })
+	err := p.AppendPipeline.Close()
+	p.forwarder.Wait()
+	return err
+}

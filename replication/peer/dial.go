@@ -1,0 +1,128 @@
+package peer
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+const maxRefusal = 4 << 10 // bytes of a refusal that are read
+
+// target adds to an address whom we mean to find there: Dial is told the address
+// only, and connections are pooled under it. No host:port has a slash.
+func target(id raft.ServerID, addr raft.ServerAddress) raft.ServerAddress {
+	return addr + "/" + raft.ServerAddress(id)
+}
+
+// Dial opens a stream to the node and address that target has joined. All of it,
+// the handshakes too, is over after timeout: Raft gets a stream or an error.
+func (s *streams) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	addr, id, _ := strings.Cut(string(to), "/")
+	c, err := s.dial(addr, id, time.Now().Add(timeout))
+	if err != nil {
+		return nil, fmt.Errorf("dial %s at %s: %w", id, addr, err)
+	}
+	return c, nil
+}
+
+func (s *streams) dial(addr, id string, deadline time.Time) (net.Conn, error) {
+	dialer := net.Dialer{Deadline: deadline}
+	tcp, err := dialer.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.handshake(tcp, addr, id, deadline)
+	if err != nil {
+		s.forget(tcp)
+		_ = tcp.Close()
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *streams) handshake(tcp net.Conn, addr, id string, deadline time.Time) (net.Conn, error) {
+	if err := s.track(tcp); err != nil {
+		return nil, err
+	}
+	if err := keepAlive(tcp); err != nil {
+		return nil, err
+	}
+	if err := tcp.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	conn, err := s.secure(tcp, addr)
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	r, err := s.upgrade(conn, addr, id)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{Conn: conn, r: r, release: func() { s.forget(tcp) }}, tcp.SetDeadline(time.Time{})
+}
+
+// secure does the TLS handshake when TLS is configured.
+func (s *streams) secure(tcp net.Conn, addr string) (net.Conn, error) {
+	if s.cfg.ClientTLS == nil {
+		return tcp, nil
+	}
+	cfg := s.cfg.ClientTLS()
+	if cfg == nil {
+		return tcp, nil
+	}
+	cfg = cfg.Clone()
+	cfg.NextProtos = []string{"http/1.1"} // HTTP/2 has no upgrade
+	if cfg.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		cfg.ServerName = host
+	}
+	conn := tls.Client(tcp, cfg)
+	return conn, conn.Handshake()
+}
+
+// upgrade says who we are and whom we mean. The reader may hold the peer's first bytes.
+func (s *streams) upgrade(conn net.Conn, addr, id string) (*bufio.Reader, error) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+addr+Path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", protocol)
+	req.Header.Set(headerToken, s.cfg.Token)
+	req.Header.Set(headerNode, string(s.cfg.ID))
+	req.Header.Set(headerTo, id)
+	req.Header.Set(headerCluster, s.cfg.Cluster())
+	if err := req.Write(conn); err != nil {
+		return nil, fmt.Errorf("ask for the upgrade: %w", err)
+	}
+	r := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(r, req)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the upgrade: %w", err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return nil, fmt.Errorf("refused with %s: %s", resp.Status, detail(resp))
+	}
+	return r, nil
+}
+
+// detail returns what the peer said about its refusal, or what spoke there instead.
+func detail(resp *http.Response) string {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what arrived will do
+	var no refusal
+	if json.Unmarshal(body, &no) == nil && no.Detail != "" {
+		return no.Detail
+	}
+	return fmt.Sprintf("not the answer of a Confman node: %.100q", body)
+}

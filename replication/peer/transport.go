@@ -1,0 +1,210 @@
+package peer
+
+import (
+	"crypto/tls"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"github.com/rs/zerolog"
+)
+
+const (
+	// defaultGrace is longer than an ordinary fsync, so that nearly every heartbeat
+	// goes through Raft, and with a heartbeat interval of 30 ms on top still half of
+	// the shortest leader lease in use, 100 ms.
+	defaultGrace    = 20 * time.Millisecond
+	defaultTimeout  = 2 * time.Second
+	defaultMaxConns = 64
+	idlePerPeer     = 3 // outbound connections kept open: heartbeats, log entries, votes
+)
+
+// Config says who this node is and how it knows the others.
+type Config struct {
+	// ID is this node's Raft server ID. Required.
+	ID raft.ServerID
+	// Advertise is the host:port at which others reach this node, and its Raft address. Required.
+	Advertise string
+	// Cluster returns the identity of the cluster that this node belongs to. A peer
+	// that states another one is refused; "" equals only "". Required.
+	Cluster func() string
+	// Token is shared by all nodes of the cluster. With an empty one every peer is refused.
+	Token string
+	// ClientTLS is asked at each dial, so that reloaded certificates are used. When
+	// it is nil or returns nil, dials are plain TCP.
+	ClientTLS func() *tls.Config
+	// RequirePeerCertificate refuses a peer whose connection brought no client
+	// certificate that the HTTP server has verified.
+	RequirePeerCertificate bool
+	// PersistedTerm returns Raft's CurrentTerm as it is on disk, and 0 while a newer
+	// one is being written (wal.Log.PersistedTerm). Required.
+	PersistedTerm func() uint64
+	// Grace is how long a heartbeat waits for Raft's main goroutine before it may be
+	// acknowledged without; 0 means 20 ms.
+	Grace time.Duration
+	// Timeout bounds a dial with its handshakes, and each call; 0 means 2 s.
+	Timeout time.Duration
+	// MaxConns caps the inbound connections; 0 means 64.
+	MaxConns int
+	Log      zerolog.Logger
+}
+
+// Transport carries Raft's calls between authenticated nodes. It implements
+// raft.Transport, raft.WithPreVote and raft.WithClose, and http.Handler for the
+// inbound side.
+type Transport struct {
+	cfg     Config
+	net     *raft.NetworkTransport
+	streams *streams
+	acks    acks
+
+	consume   chan raft.RPC // to Raft's main goroutine; unbuffered, so a send that succeeds has been taken
+	closed    chan struct{}
+	closeOnce sync.Once
+	forwarder sync.WaitGroup
+}
+
+var (
+	_ raft.Transport   = (*Transport)(nil)
+	_ raft.WithPreVote = (*Transport)(nil)
+	_ raft.WithClose   = (*Transport)(nil)
+)
+
+// New returns a transport that answers peers once it is mounted at Path. It
+// panics when a required field of cfg is missing.
+func New(cfg Config) *Transport {
+	if cfg.ID == "" || cfg.Advertise == "" || cfg.Cluster == nil || cfg.PersistedTerm == nil {
+		panic("peer: Config.ID, Advertise, Cluster and PersistedTerm are required")
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = defaultGrace
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = defaultMaxConns
+	}
+	t := &Transport{
+		cfg:     cfg,
+		streams: newStreams(cfg),
+		acks:    acks{peers: map[raft.ServerID]ack{}},
+		consume: make(chan raft.RPC),
+		closed:  make(chan struct{}),
+	}
+	t.net = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: t.streams, MaxPool: idlePerPeer, Timeout: cfg.Timeout, Logger: hclogger(cfg.Log),
+	})
+	t.net.SetHeartbeatHandler(t.heartbeat)
+	t.forwarder.Go(t.forward)
+	return t
+}
+
+// forward hands all calls but heartbeats to Raft.
+func (t *Transport) forward() {
+	for {
+		select {
+		case rpc := <-t.net.Consumer():
+			select {
+			case t.consume <- rpc:
+			case <-t.closed:
+				return
+			}
+		case <-t.closed:
+			return
+		}
+	}
+}
+
+// Close ends all connections, in both directions, and returns when nobody works
+// on an inbound one any more. Raft closes its transport when it shuts down. A dial
+// under way ends within Config.Timeout.
+func (t *Transport) Close() error {
+	t.closeOnce.Do(func() {
+		close(t.closed)
+		_ = t.net.Close() // closes streams, and never fails
+		t.streams.served.Wait()
+		t.forwarder.Wait()
+	})
+	return nil
+}
+
+// Consumer returns the calls that Raft must answer.
+func (t *Transport) Consumer() <-chan raft.RPC { return t.consume }
+
+// LocalAddr returns Config.Advertise.
+func (t *Transport) LocalAddr() raft.ServerAddress { return t.net.LocalAddr() }
+
+// SetHeartbeatHandler ignores Raft's handler: it is the one that changes term and
+// state beside the main goroutine. See the package documentation.
+func (t *Transport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// EncodePeer returns addr as it goes into votes and log entries.
+func (t *Transport) EncodePeer(_ raft.ServerID, addr raft.ServerAddress) []byte { return []byte(addr) }
+
+// DecodePeer is the reverse of EncodePeer.
+func (t *Transport) DecodePeer(addr []byte) raft.ServerAddress { return raft.ServerAddress(addr) }
+
+// AppendEntries replicates to one peer, or tells it that this node leads, and
+// notes the answer for AckedSince.
+func (t *Transport) AppendEntries(id raft.ServerID, addr raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	sent := time.Now()
+	err := t.net.AppendEntries(id, target(id, addr), args, resp)
+	if err == nil {
+		t.acks.note(id, sent, args, resp)
+	}
+	return err
+}
+
+// AppendEntriesPipeline is AppendEntries with calls in flight.
+func (t *Transport) AppendEntriesPipeline(id raft.ServerID, addr raft.ServerAddress) (raft.AppendPipeline, error) {
+	p, err := t.net.AppendEntriesPipeline(id, target(id, addr))
+	if err != nil {
+		return nil, err
+	}
+	return newPipeline(p, id, &t.acks), nil
+}
+
+// RequestVote asks one peer for its vote.
+func (t *Transport) RequestVote(id raft.ServerID, addr raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	return t.net.RequestVote(id, target(id, addr), args, resp)
+}
+
+// RequestPreVote asks one peer whether it would vote.
+func (t *Transport) RequestPreVote(id raft.ServerID, addr raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return t.net.RequestPreVote(id, target(id, addr), args, resp)
+}
+
+// InstallSnapshot sends a snapshot to one peer. Timeout grows with its size.
+func (t *Transport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	return t.net.InstallSnapshot(id, target(id, addr), args, resp, data)
+}
+
+// TimeoutNow asks one peer to start an election at once.
+func (t *Transport) TimeoutNow(id raft.ServerID, addr raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	return t.net.TimeoutNow(id, target(id, addr), args, resp)
+}
+
+// hclogger writes what hashicorp code logs to log.
+func hclogger(log zerolog.Logger) hclog.Logger {
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft-net", Level: hclog.Debug, Output: io.Discard})
+	l.RegisterSink(&sink{log})
+	return l
+}
+
+type sink struct{ log zerolog.Logger }
+
+func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
+	zl := zerolog.DebugLevel
+	switch level {
+	case hclog.Info:
+		zl = zerolog.InfoLevel
+	case hclog.Warn:
+		zl = zerolog.WarnLevel
+	case hclog.Error:
+		zl = zerolog.ErrorLevel
+	}
+	s.log.WithLevel(zl).Str("part", name).Fields(args).Msg(msg)
+}
