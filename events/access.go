@@ -121,10 +121,12 @@ func CheckGrants(pointer string, grants []Grant) error {
 		if g.Role < Viewer || g.Role > Admin {
 			return Invalid(where+"/role", "is missing; give one of viewer editor publisher admin")
 		}
-		if prefix := strings.TrimSuffix(g.Keys, "*"); prefix != "" {
-			if err := CheckKey(strings.TrimSuffix(prefix, "/")); err != nil {
-				return at(where, err)
-			}
+		key, narrowed := strings.CutSuffix(g.Keys, "*")
+		if narrowed {
+			key += "x" // one of the keys that it covers
+		}
+		if key != "" && CheckKey(key) != nil {
+			return Invalid(where+"/keys", "%q is not a key, nor the beginning of one followed by *", g.Keys)
 		}
 	}
 	return nil

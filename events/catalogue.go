@@ -11,11 +11,14 @@ import (
 // decoder reads the data of one shape of one kind and brings it up to date.
 type decoder func(jsontext.Value) (Data, error)
 
+// shapes are the decoders of each kind, oldest shape first.
+type shapes map[Kind][]decoder
+
 // catalogue lists every kind of event and every shape it was ever written in,
 // oldest first. New shapes are appended, old ones stay and upcast: their
 // decoder reads the old struct and returns the newest. testdata/ holds one
 // golden body for each row.
-var catalogue = map[Kind][]decoder{
+var catalogue = shapes{
 	ClusterFormed{}.Kind():    {as[ClusterFormed]},
 	NamespaceCreated{}.Kind(): {as[NamespaceCreated]},
 	NamespaceUpdated{}.Kind(): {as[NamespaceUpdated]},

@@ -113,7 +113,7 @@ func (d *decoding) proposal() Proposal {
 	}
 	for range d.count(MaxGuards) {
 		p.Guards = append(p.Guards, Guard{
-			Subject:  Subject{Noun: Noun(d.byte()), Namespace: d.text(), Name: d.text()},
+			Subject:  Subject{Noun: d.noun(), Namespace: d.text(), Name: d.text()},
 			Revision: d.uvarint(),
 		})
 	}
@@ -142,6 +142,16 @@ func (d *decoding) bytes(n uint64) []byte {
 }
 
 func (d *decoding) byte() byte { return d.bytes(1)[0] }
+
+// noun refuses one that this release does not know: nodes that know it may
+// accept the proposal, and a node that merely called it stale would leave them.
+func (d *decoding) noun() Noun {
+	n := Noun(d.byte())
+	if d.err == nil && (n < TheNamespace || n > TheCluster) {
+		d.fail(fmt.Errorf("guard on noun %d is unknown to this release; run a newer one", n))
+	}
+	return n
+}
 
 func (d *decoding) text() string { return string(d.bytes(d.uvarint())) }
 

@@ -43,8 +43,10 @@ type body struct {
 }
 
 // Encode is the event's body: a JSON object in the newest shape of its kind.
-func (e Event) Encode() ([]byte, error) {
-	shapes, ok := catalogue[e.Data.Kind()]
+func (e Event) Encode() ([]byte, error) { return catalogue.encode(e) }
+
+func (known shapes) encode(e Event) ([]byte, error) {
+	decoders, ok := known[e.Data.Kind()]
 	if !ok {
 		return nil, fmt.Errorf("event kind %q is not in the catalogue", e.Data.Kind())
 	}
@@ -53,7 +55,7 @@ func (e Event) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode %s: %w", e.Data.Kind(), err)
 	}
 	return json.Marshal(body{
-		ID: e.ID, Type: e.Data.Kind(), Shape: len(shapes), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
+		ID: e.ID, Type: e.Data.Kind(), Shape: len(decoders), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
 		Data: data, Request: e.Request, CorrelationID: e.CorrelationID, Transaction: e.Transaction,
 	})
 }
@@ -71,16 +73,18 @@ func (e *UnknownEventError) Error() string {
 
 // DecodeEvent reads a body of any shape that was ever written. Its error is an
 // [*UnknownEventError] or says that the bytes are damaged.
-func DecodeEvent(encoded []byte) (Event, error) {
+func DecodeEvent(encoded []byte) (Event, error) { return catalogue.decode(encoded) }
+
+func (known shapes) decode(encoded []byte) (Event, error) {
 	var b body
 	if err := json.Unmarshal(encoded, &b); err != nil {
 		return Event{}, fmt.Errorf("decode event: %w", err)
 	}
-	shapes, ok := catalogue[b.Type]
-	if !ok || b.Shape < 1 || b.Shape > len(shapes) {
+	decoders, ok := known[b.Type]
+	if !ok || b.Shape < 1 || b.Shape > len(decoders) {
 		return Event{}, &UnknownEventError{b.Type, b.Shape}
 	}
-	data, err := shapes[b.Shape-1](b.Data)
+	data, err := decoders[b.Shape-1](b.Data)
 	if err != nil {
 		return Event{}, fmt.Errorf("decode event %s %s: %w", b.Type, b.ID, err)
 	}

@@ -3,6 +3,7 @@ package events
 import (
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -101,7 +102,7 @@ func CheckText(pointer, text string, max int) error {
 		return Invalid(pointer, "is not valid UTF-8")
 	}
 	for _, r := range text {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return Invalid(pointer, "has the control character %U", r)
 		}
 	}

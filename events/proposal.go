@@ -71,6 +71,7 @@ type Claim struct {
 // was made before.
 type Outcome struct {
 	Index    uint64 // the event index at which the request is done
+	Chain    Chain  // at Index; zero when the request had been done before
 	Count    int    // how many events it wrote, ending at Index; 0 when the present was already as wanted
 	Replayed bool   // the request had been done before; this time nothing was written
 }

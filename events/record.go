@@ -50,7 +50,7 @@ func (r Record) AppendStored(dst []byte) []byte {
 // ParseRecord reads the stored form of the record at an index whose chain is
 // known. Body shares memory with stored.
 func ParseRecord(index uint64, chain Chain, stored []byte) (Record, error) {
-	if len(stored) < recordHeader || stored[0] != recordFormat {
+	if len(stored) <= recordHeader || stored[0] != recordFormat || stored[1]&^flagMore != 0 {
 		return Record{}, fmt.Errorf("record %d: not a record of format %d", index, recordFormat)
 	}
 	return Record{

@@ -29,11 +29,12 @@ const MaxValueDepth = 64
 const DefaultMaxValueBytes = 1 << 20
 
 // Value is a typed configuration value. JSON is its one encoding everywhere: in
-// events, answers and views. A number or json value keeps its spelling, only
-// white space between tokens is dropped; nothing goes through a float.
+// events, answers and views. A number keeps its spelling, also inside a json
+// value: nothing goes through a float. There is no white space between tokens
+// and one spelling for each string, so equal values have equal bytes.
 type Value struct {
-	Type ValueType      `json:"type"`
-	JSON jsontext.Value `json:"value"`
+	Type ValueType      `json:"type,omitzero"`
+	JSON jsontext.Value `json:"value,omitzero"` // nil only where there is no value, as in a deleted entry
 }
 
 // Equal reports whether both have the same type and the same JSON.
@@ -73,7 +74,7 @@ func ParseValue(raw jsontext.Value, typ ValueType, maxBytes int) (Value, error) 
 		return Value{}, Invalid(field, "is missing")
 	}
 	raw = raw.Clone()
-	if err := raw.Compact(); err != nil { // also refuses invalid UTF-8 and duplicate names
+	if err := raw.Format(); err != nil { // not Compact, which takes invalid UTF-8 and duplicate names
 		return Value{}, Invalid(field, "is not valid JSON: %v", err)
 	}
 	if typ == "" {
@@ -116,7 +117,7 @@ func parseAs(typ ValueType, raw jsontext.Value) (Value, error) {
 		switch typ {
 		case Number, Boolean, JSON:
 			raw = text
-			if err := raw.Compact(); err != nil {
+			if err := raw.Format(); err != nil {
 				return Value{}, Invalid(field, "is a string that does not parse as %s", typ)
 			}
 		default:
@@ -145,9 +146,11 @@ func parseText(typ ValueType, text string) (Value, error) {
 	switch typ {
 	case String:
 	case Binary:
-		if _, err := base64.StdEncoding.Strict().DecodeString(text); err != nil {
+		data, err := base64.StdEncoding.Strict().DecodeString(text)
+		if err != nil {
 			return Value{}, Invalid(field, "is not base64 (RFC 4648 section 4): %v", err)
 		}
+		text = base64.StdEncoding.EncodeToString(data) // without the line breaks that decoding skips
 	case SecretRef:
 		scheme, rest, ok := strings.Cut(text, "://")
 		if !ok || rest == "" || scheme != "vault" && scheme != "keyvault" && scheme != "env" && scheme != "file" {

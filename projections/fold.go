@@ -54,7 +54,7 @@ func (f *Folding) Entry(from Origin, batch []events.Proposal) ([]Result, error) 
 		if err := f.commit(from, p, decoded); err != nil {
 			return nil, fmt.Errorf("raft entry %d: %w", from.Index, err)
 		}
-		results[i].Outcome = events.Outcome{Index: f.state.index, Count: len(p.Bodies)}
+		results[i].Outcome = events.Outcome{Index: f.state.index, Chain: f.state.chain, Count: len(p.Bodies)}
 	}
 	f.Rows = appendPostings(f.Rows, f.Records[first:])
 	f.state.raftIndex, f.state.raftTerm = from.Index, from.Term
@@ -94,6 +94,9 @@ func (s *State) check(p events.Proposal) error {
 	return nil
 }
 
+// recordRoom is enough for the header of a stored record.
+const recordRoom = 32
+
 // commit gives the proposal's events their places in the history and applies
 // them.
 func (f *Folding) commit(from Origin, p events.Proposal, decoded []events.Event) error {
@@ -107,24 +110,59 @@ func (f *Folding) commit(from Origin, p events.Proposal, decoded []events.Event)
 			Index: s.index + 1, Time: now, RaftTerm: from.Term, RaftIndex: from.Index,
 			More: i < len(decoded)-1, Body: p.Bodies[i],
 		}.WithEvent(e)
-		stored := r.AppendStored(make([]byte, len(s.chain), len(s.chain)+32+len(r.Body)))
+		stored := r.AppendStored(make([]byte, len(s.chain), len(s.chain)+recordRoom+len(r.Body)))
 		r.Chain = s.chain.Next(stored[len(s.chain):])
-		copy(stored, r.Chain[:])
-		if err := s.apply(r); err != nil {
+		if err := f.add(r, e, stored); err != nil {
 			return err
 		}
-		f.Records = append(f.Records, r)
-		f.Rows = append(f.Rows, Row{Key: recordKey(r.Index), Value: stored, Index: r.Index})
-		f.Rows = s.appendViewRow(f.Rows, e, r.Index)
 	}
 	if p.Claim != nil {
 		receipt := events.Receipt{ID: p.Claim.ID, Fingerprint: p.Claim.Fingerprint, Index: s.index, Count: len(decoded), Time: now}
 		s.receipts.add(receipt)
 		f.Rows = append(f.Rows, receiptRow(receipt))
 	}
-	for _, id := range s.receipts.expire(now.UnixNano()) {
+	// By the time of the records, not by now: only an event moves that on, so
+	// no row ends at an index that a marker may already stand at, and a replay
+	// from the marker judges by the same receipts.
+	for _, id := range s.receipts.expire(s.time.UnixNano()) {
 		f.Rows = append(f.Rows, Row{Key: receiptKey(id), Index: s.index, Delete: true})
 	}
+	return nil
+}
+
+// add applies a record whose chain is known and collects its rows. stored has
+// room for the chain in front.
+func (f *Folding) add(r events.Record, e events.Event, stored []byte) error {
+	copy(stored, r.Chain[:])
+	if err := f.state.apply(r); err != nil {
+		return err
+	}
+	f.Records = append(f.Records, r)
+	f.Rows = append(f.Rows, Row{Key: recordKey(r.Index), Value: stored, Index: r.Index})
+	f.Rows = f.state.appendViewRow(f.Rows, e, r.Index)
+	return nil
+}
+
+// Replay folds the records of one Raft entry again, to rebuild the rows. It
+// fails when they are not what the chain says. Receipts are not replayed: they
+// are not in the records.
+func (f *Folding) Replay(entry []events.Record) error {
+	first := len(f.Records)
+	for _, r := range entry {
+		e, err := r.Event()
+		if err != nil {
+			return err
+		}
+		stored := r.AppendStored(make([]byte, len(r.Chain), len(r.Chain)+recordRoom+len(r.Body)))
+		if f.state.chain.Next(stored[len(r.Chain):]) != r.Chain {
+			return fmt.Errorf("event %d is not what the chain says", r.Index)
+		}
+		if err := f.add(r.WithEvent(e), e, stored); err != nil {
+			return err
+		}
+		f.state.raftIndex, f.state.raftTerm = r.RaftIndex, r.RaftTerm
+	}
+	f.Rows = appendPostings(f.Rows, f.Records[first:])
 	return nil
 }
 

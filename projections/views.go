@@ -126,7 +126,8 @@ func appendPostings(rows []Row, records []events.Record) []Row {
 		add(name{byActor, e.Actor}, r.Index)
 	}
 	for _, l := range order {
-		rows = append(rows, Row{Key: l.key, Value: l.steps, Index: l.last})
+		// At the index of the first, so that a history as of any of them finds it.
+		rows = append(rows, Row{Key: l.key, Value: l.steps, Index: indexOf(l.key)})
 	}
 	return rows
 }

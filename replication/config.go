@@ -55,7 +55,13 @@ type Config struct {
 	Fatal    func(error) // must end the process: this node can no longer follow the others
 	Log      zerolog.Logger
 
-	trailing uint64 // Raft entries kept below a snapshot, 0: trailingLogs; tests want few
+	tuning tuning
+}
+
+// tuning is what tests want smaller than it should be. The zero value is right.
+type tuning struct {
+	trailing uint64 // Raft entries kept below a snapshot; 0: trailingLogs
+	segment  int    // bytes of a log segment; 0: as package wal has it
 }
 
 // Limits of ElectionTimeout: below, ordinary pauses of a busy machine depose

@@ -12,6 +12,7 @@ import (
 	"confman/events"
 	"confman/replication/disk"
 	"confman/replication/peer"
+	"confman/replication/raftlog"
 	"confman/replication/wal"
 )
 
@@ -62,7 +63,7 @@ func openEngine(n *Node) (*engine, error) {
 		ClientTLS: n.config.ClientTLS, RequirePeerCertificate: n.config.RequirePeerCertificate,
 		PersistedTerm: e.log.PersistedTerm, Log: n.config.Log,
 	})
-	folds := &fsm{present: e.present, store: e.store, snapshots: e.snapshots, announce: n.config.Announce, fatal: n.config.Fatal}
+	folds := &fsm{present: e.present, store: e.store, snapshots: e.snapshots, announce: n.config.Announce, fatal: n.config.Fatal, log: n.config.Log}
 	e.raft, err = raft.NewRaft(e.raftConfig(n.config), folds, e.logs, e.log, e.snapshots, e.transport)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start raft: %w", err), e.transport.Close(), e.closeStores())
@@ -89,11 +90,11 @@ func (e *engine) raftConfig(c Config) *raft.Config {
 	r.BatchApplyCh = true
 	r.SnapshotInterval = snapshotInterval
 	r.SnapshotThreshold = snapshotThreshold
-	r.TrailingLogs = cmp.Or(c.trailing, trailingLogs)
+	r.TrailingLogs = cmp.Or(c.tuning.trailing, trailingLogs)
 	r.NoSnapshotRestoreOnStart = true // the views are the snapshot
 	r.ShutdownOnRemove = true
 	r.NotifyCh = e.leadership
-	r.Logger = hclogger(c.Log)
+	r.Logger = raftlog.New("raft", c.Log)
 	return r
 }
 
@@ -106,14 +107,14 @@ func (e *engine) openStores(n *Node) (err error) {
 	if err := disk.Preflight(c.Dir, hard/2); err != nil {
 		return err
 	}
-	e.log, err = wal.Open(wal.Config{Dir: raftDir(c.Dir), Fatal: c.Fatal, Log: c.Log})
+	e.log, err = wal.Open(wal.Config{Dir: raftDir(c.Dir), SegmentSize: c.tuning.segment, Fatal: c.Fatal, Log: c.Log})
 	if err != nil {
 		return err
 	}
 	if e.logs, err = raft.NewLogCache(logCacheEntries, e.log); err != nil {
 		return err
 	}
-	e.store, err = disk.Open(disk.Config{Dir: viewsDir(c.Dir), Node: c.ID, Cluster: n.cluster(), Log: c.Log})
+	e.store, err = openViews(c.Dir, *n.identity.Load(), c.Log)
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,9 @@ func (e *engine) openStores(n *Node) (err error) {
 		return err
 	}
 	if err := e.checkFloor(c.Dir); err != nil {
+		return err
+	}
+	if err := refreshViews(e.store, c.Log); err != nil {
 		return err
 	}
 	e.space, err = disk.WatchSpace(disk.SpaceConfig{

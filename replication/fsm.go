@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/hashicorp/raft"
+	"github.com/rs/zerolog"
 
 	"confman/events"
 	"confman/projections"
@@ -20,6 +21,7 @@ type fsm struct {
 	snapshots *disk.Snapshots
 	announce  Announcer
 	fatal     func(error)
+	log       zerolog.Logger
 }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
@@ -79,6 +81,9 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 func (f *fsm) Restore(stream io.ReadCloser) error {
 	defer stream.Close()
 	if err := install(f.snapshots, stream, f.present.load().RaftIndex()); err != nil {
+		f.stop(err)
+	}
+	if err := refreshViews(f.store, f.log); err != nil {
 		f.stop(err)
 	}
 	s, err := loadState(f.store)

@@ -45,8 +45,8 @@ func (n *Node) askToJoin(ctx context.Context, url string) (done bool, err error)
 func (n *Node) seekMembership(ctx context.Context, e *engine) {
 	tick := time.NewTicker(joinInterval)
 	defer tick.Stop()
-	for {
-		if done := n.seekOnce(ctx, e); done {
+	for asked := false; ; {
+		if done := n.seekOnce(ctx, e, &asked); done {
 			n.waiting.Store(nil)
 			return
 		}
@@ -58,10 +58,15 @@ func (n *Node) seekMembership(ctx context.Context, e *engine) {
 	}
 }
 
-func (n *Node) seekOnce(ctx context.Context, e *engine) (done bool) {
+// seekOnce asks to be a member once only: a member that was removed must not
+// ask itself in again.
+func (n *Node) seekOnce(ctx context.Context, e *engine, asked *bool) (done bool) {
 	suffrage, member := e.suffrage(n.config.ID)
 	if member && (suffrage == raft.Voter || n.learner) {
 		return true
+	}
+	if *asked && !member {
+		return false
 	}
 	url := n.join
 	if leader := e.leader(); leader.Address != "" {
@@ -78,6 +83,7 @@ func (n *Node) seekOnce(ctx context.Context, e *engine) (done bool) {
 		n.wait("waiting for membership: %v", err)
 		return false
 	}
+	*asked = true
 	return a.Voter
 }
 

@@ -142,8 +142,27 @@ type Standing struct {
 // Lag is how many committed Raft entries the node has not folded yet.
 func (s Standing) Lag() uint64 { return s.Commit - min(s.Commit, s.RaftIndex) }
 
-// Standing reports how this node stands.
+// standingAge is how old an answer of Standing may be: every read asks.
+const standingAge = 5 * time.Millisecond
+
+// agedStanding is a Standing and when it was.
+type agedStanding struct {
+	Standing
+	at time.Time
+}
+
+// Standing reports how this node stands, as of a few milliseconds ago at most.
 func (n *Node) Standing() Standing {
+	now := time.Now()
+	if s := n.standing.Load(); s != nil && now.Sub(s.at) < standingAge {
+		return s.Standing
+	}
+	s := n.look()
+	n.standing.Store(&agedStanding{s, now})
+	return s
+}
+
+func (n *Node) look() Standing {
 	s := Standing{ID: n.config.ID, Cluster: n.cluster(), Role: "none", RaftIndex: n.present.load().RaftIndex()}
 	e := n.engine.Load()
 	if e == nil {

@@ -87,7 +87,7 @@ func TestNewNodeJoinsByASnapshotWhileWritesGoOnAndThenVotes(t *testing.T) {
 	l := listen(t, "127.0.0.1:0")
 	self := Member{"n1", l.Addr().String()}
 	c := &testCluster{t: t, nodes: map[string]*testNode{}, peers: []Member{self}}
-	c.start(Config{Member: self, Dir: t.TempDir(), Peers: []Member{self}, trailing: 8}, l)
+	c.start(Config{Member: self, Dir: t.TempDir(), Peers: []Member{self}, tuning: tuning{trailing: 8, segment: 16 << 10}}, l)
 	leader := c.leader()
 	ctx := testContext(t)
 	for i := range 700 { // beyond Raft's cache of 512 entries

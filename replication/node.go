@@ -25,6 +25,7 @@ type Node struct {
 	identity atomic.Pointer[identity]
 	engine   atomic.Pointer[engine] // nil until the node is part of a cluster
 	waiting  atomic.Pointer[string] // what for, until then
+	standing atomic.Pointer[agedStanding]
 	invited  chan inviteRequest
 
 	join    string // URL of a member to join at, or empty; begin's

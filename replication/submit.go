@@ -52,7 +52,7 @@ func (n *Node) Submit(ctx context.Context, c events.Command, s events.Stamp) (ev
 				confirmed = true
 				continue
 			}
-			return events.Outcome{Index: state.Index()}, err
+			return events.Outcome{Index: state.Index(), Chain: state.Chain()}, err
 		}
 		outcome, err := e.proposer.propose(ctx, p)
 		if errors.Is(err, events.ErrNotLeader) {

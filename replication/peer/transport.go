@@ -6,9 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"github.com/rs/zerolog"
+
+	"confman/replication/raftlog"
 )
 
 const (
@@ -95,7 +96,7 @@ func New(cfg Config) *Transport {
 		closed:  make(chan struct{}),
 	}
 	t.net = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: t.streams, MaxPool: idlePerPeer, Timeout: cfg.Timeout, Logger: hclogger(cfg.Log),
+		Stream: t.streams, MaxPool: idlePerPeer, Timeout: cfg.Timeout, Logger: raftlog.New("raft-net", cfg.Log),
 	})
 	t.net.SetHeartbeatHandler(t.heartbeat)
 	t.forwarder.Go(t.forward)
@@ -185,26 +186,4 @@ func (t *Transport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress, a
 // TimeoutNow asks one peer to start an election at once.
 func (t *Transport) TimeoutNow(id raft.ServerID, addr raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
 	return t.net.TimeoutNow(id, target(id, addr), args, resp)
-}
-
-// hclogger writes what hashicorp code logs to log.
-func hclogger(log zerolog.Logger) hclog.Logger {
-	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft-net", Level: hclog.Debug, Output: io.Discard})
-	l.RegisterSink(&sink{log})
-	return l
-}
-
-type sink struct{ log zerolog.Logger }
-
-func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
-	zl := zerolog.DebugLevel
-	switch level {
-	case hclog.Info:
-		zl = zerolog.InfoLevel
-	case hclog.Warn:
-		zl = zerolog.WarnLevel
-	case hclog.Error:
-		zl = zerolog.ErrorLevel
-	}
-	s.log.WithLevel(zl).Str("part", name).Fields(args).Msg(msg)
 }

@@ -9,10 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftwal "github.com/hashicorp/raft-wal"
 	"github.com/rs/zerolog"
+
+	"confman/replication/raftlog"
 )
 
 const (
@@ -85,8 +86,7 @@ func Open(cfg Config) (*Log, error) {
 	if repaired {
 		cfg.Log.Warn().Str("dir", cfg.Dir).Msg("raft log: completed a segment rotation that was interrupted")
 	}
-	w, err := raftwal.Open(cfg.Dir, raftwal.WithSegmentSize(cfg.SegmentSize), raftwal.WithLogger(
-		hclog.New(&hclog.LoggerOptions{Name: "raft-wal", Level: hclog.Warn, Output: cfg.Log, DisableTime: true})))
+	w, err := raftwal.Open(cfg.Dir, raftwal.WithSegmentSize(cfg.SegmentSize), raftwal.WithLogger(raftlog.New("raft-wal", cfg.Log)))
 	if err != nil {
 		return nil, fmt.Errorf("open raft log in %s: %w", cfg.Dir, err)
 	}

@@ -1,0 +1,138 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+const (
+	generationPrefix = "generation-"
+	markerName       = "MARKER"
+)
+
+// generation is one Badger store and its marker. It is closed when nobody
+// refers to it any more, and removed if another has taken its place.
+type generation struct {
+	store  *Store
+	number uint64
+	dir    string
+	db     *badger.DB
+
+	refs    int  // guarded by store.mu
+	retired bool // guarded by store.mu
+}
+
+func (g *generation) views() string      { return filepath.Join(g.dir, "views") }
+func (g *generation) markerPath() string { return filepath.Join(g.dir, markerName) }
+
+// openGeneration opens or creates a generation and returns its marker, if it has
+// one; the caller holds its one reference.
+func (s *Store) openGeneration(number uint64) (*generation, Marker, error) {
+	g := &generation{store: s, number: number, dir: s.generationDir(number), refs: 1}
+	if err := os.MkdirAll(g.views(), 0o700); err != nil {
+		return nil, Marker{}, err
+	}
+	m, err := s.loadMarker(g.markerPath())
+	if err != nil {
+		return nil, Marker{}, err
+	}
+	if err := errors.Join(dropEmpty(g.views()), verifyViews(g.views(), m.Logs)); err != nil {
+		return nil, Marker{}, err
+	}
+	g.db, err = badger.OpenManaged(badgerOptions(g.views(), s.config))
+	if errors.Is(err, badger.ErrEncryptionKeyMismatch) { // nothing is encrypted
+		err = fmt.Errorf("%s: %w: %w", filepath.Join(g.views(), badger.KeyRegistryFileName), ErrCorrupt, err)
+	}
+	if err != nil {
+		return nil, Marker{}, fmt.Errorf("open %s: %w", g.views(), err)
+	}
+	s.open.Add(1)
+	return g, m, nil
+}
+
+// badgerOptions: one writer, nothing synced (markers are), small files, no
+// compression. Badger verifies no checksum: verifyViews has, and Badger's way of
+// doing it loses a bad table, or a key of a bad block, without an error.
+func badgerOptions(dir string, c Config) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithLogger(badgerLog{c.Log}).
+		WithSyncWrites(false).
+		WithDetectConflicts(false).
+		WithNumVersionsToKeep(1). // below the horizon; all above it are kept
+		WithCompression(options.None).
+		WithChecksumVerificationMode(options.NoVerification).
+		WithMemTableSize(c.MemTableBytes).
+		WithNumMemtables(3).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(16 << 20).
+		WithBlockCacheSize(0). // blocks lie in mapped files as they are: a cache doubles the time of a read
+		WithNumCompactors(2).
+		WithCompactL0OnClose(false).
+		WithMetricsEnabled(false)
+}
+
+// acquire returns the generation in use; drop or release it.
+func (s *Store) acquire() (*generation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return nil, ErrClosed
+	}
+	s.current.refs++
+	return s.current, nil
+}
+
+// drop gives up a reference. The last one closes Badger, and removes the
+// directory of a retired generation.
+func (g *generation) drop() error {
+	g.store.mu.Lock()
+	g.refs--
+	last, retired := g.refs == 0, g.retired
+	g.store.mu.Unlock()
+	if !last {
+		return nil
+	}
+	defer g.store.open.Done()
+	err := g.db.Close()
+	if retired {
+		err = errors.Join(err, os.RemoveAll(g.dir))
+	}
+	if err != nil {
+		return fmt.Errorf("close %s: %w", g.dir, err)
+	}
+	return nil
+}
+
+// release is drop for callers whose work does not fail with it.
+func (g *generation) release() {
+	if err := g.drop(); err != nil {
+		g.store.config.Log.Error().Err(err).Msg("closing views")
+	}
+}
+
+// diskBytes returns the space that the generation in use takes on disk.
+func (s *Store) diskBytes() (uint64, error) {
+	g, err := s.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer g.release()
+	entries, err := os.ReadDir(g.views())
+	if err != nil {
+		return 0, err
+	}
+	var total uint64
+	for _, e := range entries {
+		var st syscall.Stat_t
+		if err := syscall.Stat(filepath.Join(g.views(), e.Name()), &st); err == nil { // else it is gone
+			total += uint64(st.Blocks) * 512
+		}
+	}
+	return total, nil
+}

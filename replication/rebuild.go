@@ -1,0 +1,77 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"confman/projections"
+	"confman/replication/disk"
+)
+
+// Rebuild makes the views of a stopped node anew from its records, as of the
+// newest marker, and verifies the chain on the way. It returns the position
+// reached. progress is told the event index now and then, and the last one.
+func Rebuild(dir string, log zerolog.Logger, progress func(index, last uint64)) (position string, err error) {
+	lock, err := lockDirectory(dir)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	id, err := readIdentity(viewsDir(dir))
+	if err != nil {
+		return "", err
+	}
+	if id.Cluster == "" {
+		return "", fmt.Errorf("%w %s: no node has lived here", ErrDirectory, dir)
+	}
+	store, err := openViews(dir, id, log)
+	if err != nil {
+		return "", err
+	}
+	state, err := rebuildViews(store, progress)
+	if err != nil {
+		return "", errors.Join(err, store.Close())
+	}
+	return state.Position().String(), store.Close()
+}
+
+func openViews(dir string, id identity, log zerolog.Logger) (*disk.Store, error) {
+	return disk.Open(disk.Config{
+		Dir: viewsDir(dir), Node: id.Node, Cluster: id.Cluster, Views: projections.ViewsVersion, Log: log,
+	})
+}
+
+// rebuildViews folds the records up to the newest marker into a new generation.
+func rebuildViews(store *disk.Store, progress func(index, last uint64)) (state *projections.State, err error) {
+	m := store.Marker()
+	old := store.At(m.Index)
+	defer old.Close()
+	_, err = store.Rebuild(func(write func([]projections.Row) error) error {
+		state, err = projections.Rebuild(projections.NewHistory(old, m.Index), write, func(index uint64) { progress(index, m.Index) })
+		if err == nil && m.Chain != "" && state.Chain().String() != m.Chain {
+			err = fmt.Errorf("the chain at event %d is %s, the marker says %s: %w", m.Index, state.Chain(), m.Chain, disk.ErrCorrupt)
+		}
+		return err
+	})
+	return state, err
+}
+
+// refreshViews rebuilds views that a release with another layout has written.
+func refreshViews(store *disk.Store, log zerolog.Logger) error {
+	m := store.Marker()
+	if m.Index == 0 || m.Views == projections.ViewsVersion {
+		return nil
+	}
+	log.Info().Int("from", m.Views).Int("to", projections.ViewsVersion).Uint64("events", m.Index).Msg("rebuilding the views, their layout has changed")
+	said := time.Now()
+	_, err := rebuildViews(store, func(index, last uint64) {
+		if now := time.Now(); now.Sub(said) > 5*time.Second {
+			said = now
+			log.Info().Uint64("event", index).Uint64("of", last).Msg("rebuilding the views")
+		}
+	})
+	return err
+}
