@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"confman/replication/disk"
 	"confman/replication/peer"
 )
 
@@ -91,6 +92,7 @@ func (n *Node) self() peerAnswer {
 	if e := n.engine.Load(); e != nil {
 		a.Begun = e.raft.LastIndex() > 0
 		a.Role, a.Term, a.RaftLast, a.FreeBytes = e.role(), e.raft.CurrentTerm(), e.raft.LastIndex(), e.space.Free()
+		a.DiskBytes, _ = disk.TotalBytes(n.config.Dir) // 0: unknown
 		for _, s := range e.servers() {
 			a.Members = append(a.Members, string(s.ID))
 		}

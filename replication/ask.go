@@ -45,6 +45,7 @@ type peerAnswer struct {
 	Index     uint64 `json:"index"`     // event index
 	Chain     string `json:"chain"`
 	FreeBytes uint64 `json:"freeBytes"`
+	DiskBytes uint64 `json:"diskBytes"` // of the whole file system
 	Waiting   string `json:"waiting,omitempty"`
 
 	Members []string `json:"members,omitempty"` // IDs, as far as it knows

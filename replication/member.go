@@ -216,7 +216,9 @@ type MemberStatus struct {
 	Chain      string
 	Lag        uint64 // Raft entries it has not folded, against this node's commit index
 	FreeBytes  uint64
-	Error      string // why it is unreachable
+	DiskBytes  uint64
+	Contact    time.Time // when the leader last heard from it; zero where this node does not lead
+	Error      string    // why it is unreachable
 }
 
 // Members asks every member how it is.
@@ -232,6 +234,9 @@ func (n *Node) Members(ctx context.Context) ([]MemberStatus, error) {
 	for i, s := range servers {
 		go func() {
 			found[i] = n.memberStatus(ctx, s, commit)
+			if e.raft.State() == raft.Leader {
+				found[i].Contact = e.transport.LastContact(s.ID)
+			}
 			answered <- struct{}{}
 		}()
 	}
@@ -250,6 +255,7 @@ func (n *Node) memberStatus(ctx context.Context, s raft.Server, commit uint64) M
 			return m
 		}
 	}
+	m.DiskBytes = a.DiskBytes
 	m.Role, m.Term, m.RaftIndex, m.EventIndex, m.Chain, m.FreeBytes = a.Role, a.Term, a.RaftIndex, a.Index, a.Chain, a.FreeBytes
 	m.Lag = commit - min(commit, a.RaftIndex)
 	return m

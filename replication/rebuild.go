@@ -15,11 +15,6 @@ import (
 // newest marker, and verifies the chain on the way. It returns the position
 // reached. progress is told the event index now and then, and the last one.
 func Rebuild(dir string, log zerolog.Logger, progress func(index, last uint64)) (position string, err error) {
-	lock, err := lockDirectory(dir)
-	if err != nil {
-		return "", err
-	}
-	defer lock.Close()
 	id, err := readIdentity(viewsDir(dir))
 	if err != nil {
 		return "", err
@@ -27,6 +22,11 @@ func Rebuild(dir string, log zerolog.Logger, progress func(index, last uint64)) 
 	if id.Cluster == "" {
 		return "", fmt.Errorf("%w %s: no node has lived here", ErrDirectory, dir)
 	}
+	lock, err := lockDirectory(dir)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
 	store, err := openViews(dir, id, log)
 	if err != nil {
 		return "", err

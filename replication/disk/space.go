@@ -24,6 +24,15 @@ func FreeBytes(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Frsize), nil
 }
 
+// TotalBytes returns the size of the file system of dir.
+func TotalBytes(dir string) (uint64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, fmt.Errorf("size of %s: %w", dir, err)
+	}
+	return st.Blocks * uint64(st.Frsize), nil
+}
+
 // Preflight fails with ErrNoSpace when the file system of dir has less than need
 // bytes free. Ask before opening a store and before writing a file of known
 // size: Badger's files are mapped, and a full disk ends the process by SIGBUS.

@@ -29,14 +29,13 @@ var ErrLocked = errors.New("in use by another process")
 
 // Config says where a store lives and how much memory it may use.
 type Config struct {
-	Dir             string
-	Log             zerolog.Logger
-	MemTableBytes   int64            // size of a memtable, of which three may exist; 0 is 16 MiB, at least 4 MiB
-	BlockCacheBytes int64            // 0 is 32 MiB, negative is none
-	Node            string           // written into markers and checked by Open; empty is not checked
-	Cluster         string           // the same; empty is not known yet
-	Views           int              // version of the rows' layout, written into markers; see Marker.Views
-	Now             func() time.Time // when a marker was written, for people; nil is the clock
+	Dir           string
+	Log           zerolog.Logger
+	MemTableBytes int64            // size of a memtable, of which three may exist; 0 is 16 MiB, at least 4 MiB
+	Node          string           // written into markers and checked by Open; empty is not checked
+	Cluster       string           // the same; empty is not known yet
+	Views         int              // version of the rows' layout, written into markers; see Marker.Views
+	Now           func() time.Time // when a marker was written, for people; nil is the clock
 }
 
 // Store is the views on disk. Write and Install have one caller at a time; all
