@@ -62,6 +62,7 @@ type Config struct {
 type tuning struct {
 	trailing uint64 // Raft entries kept below a snapshot; 0: trailingLogs
 	segment  int    // bytes of a log segment; 0: as package wal has it
+	abrupt   bool   // stop without handing over and without a marker, as a crash does
 }
 
 // Limits of ElectionTimeout: below, ordinary pauses of a busy machine depose

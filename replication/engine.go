@@ -29,6 +29,7 @@ const (
 // engine is Raft with what it stands on, once the node is part of a cluster.
 type engine struct {
 	self      Member
+	abrupt    bool
 	present   *present
 	ask       *asker
 	log       *wal.Log
@@ -49,7 +50,7 @@ type engine struct {
 // openEngine opens the stores, loads the state at the newest marker, and starts
 // Raft, which then folds what its log has after it.
 func openEngine(n *Node) (*engine, error) {
-	e := &engine{self: n.config.Member, present: n.present, ask: n.ask, leadership: make(chan bool, 64), states: make(chan raft.Observation, 64)}
+	e := &engine{self: n.config.Member, abrupt: n.config.tuning.abrupt, present: n.present, ask: n.ask, leadership: make(chan bool, 64), states: make(chan raft.Observation, 64)}
 	if err := e.openStores(n); err != nil {
 		return nil, errors.Join(err, e.closeStores())
 	}
@@ -229,8 +230,10 @@ func (e *engine) handOver() {
 // close stops in the order that keeps each layer's promises: no new proposals,
 // leadership to another, Raft, a marker, the stores.
 func (e *engine) close() error {
-	e.handOver()
-	_ = e.raft.Snapshot().Error() // a marker spares work at the next start, nothing depends on it
+	if !e.abrupt {
+		e.handOver()
+		_ = e.raft.Snapshot().Error() // a marker spares work at the next start, nothing depends on it
+	}
 	err := e.raft.Shutdown().Error()
 	e.proposer.close()
 	return errors.Join(err, e.transport.Close(), e.closeStores())

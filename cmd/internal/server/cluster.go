@@ -54,7 +54,11 @@ func (c cluster) Status(ctx context.Context) (api.Status, error) {
 		}
 		if m.Error == "" {
 			w.Role = role(m.Role)
-			w.Disk = &wire.Disk{Free: m.FreeBytes}
+			w.Disk = &wire.Disk{Free: m.FreeBytes, Total: m.DiskBytes}
+		}
+		if !m.Contact.IsZero() {
+			ms := time.Since(m.Contact).Milliseconds()
+			w.LastContactMs = &ms
 		}
 		status.Members = append(status.Members, w)
 	}

@@ -61,7 +61,7 @@ func Dev(env cli.Env) *cobra.Command {
 	f.StringVar(&o.data, "data", "", "data directory (default: a temporary one)")
 	f.StringVar(&o.adminKey, "admin-key", "", "the first admin key, 16 bytes or more (default: made up)")
 	f.StringVarP(&o.output, "output", "o", "table", "table or json (one line)")
-	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.StringVar(&o.logLevel, "log-level", "error", "debug, info, warn or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), o, env) }
 	return cmd
 }

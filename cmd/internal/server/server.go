@@ -26,6 +26,7 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 90 * time.Second
 	maxHeaderBytes    = 32 << 10
+	graceTimeout      = time.Second // at a stop, for what has begun; long polls end then
 	drainTimeout      = 5 * time.Second
 )
 
@@ -45,6 +46,7 @@ type Server struct {
 	http     *http.Server
 	node     *replication.Node
 	served   chan error
+	requests context.CancelFunc // ends the requests that wait for something
 }
 
 // Start opens the port and the node. The node may still be waiting for its
@@ -79,6 +81,9 @@ func Start(o Options, env Env) (*Server, error) {
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: stdlog.New(debugWriter{env.Log}, "", 0),
 	}
+	base, cancel := context.WithCancel(context.Background())
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	s.requests = cancel
 	if certs != nil {
 		s.http.TLSConfig = certs.serverConfig()
 	}
@@ -107,6 +112,8 @@ func (s *Server) Wait(ctx context.Context) error {
 	go func() { closed <- s.node.Close() }()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
+	waits := time.AfterFunc(graceTimeout, s.requests)
+	defer waits.Stop()
 	if s.http.Shutdown(drain) != nil {
 		err = errors.Join(err, s.http.Close())
 	}

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"confman/events"
+)
+
+// credentials reads the API key that the request bears.
+func (x *exchange) credentials() error {
+	h := x.r.Header
+	key := h["X-Api-Key"]
+	if bearer := h["Authorization"]; len(bearer) > 0 {
+		scheme, token, _ := strings.Cut(bearer[0], " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return fmt.Errorf("%w: Authorization is not Bearer", errUnauthenticated)
+		}
+		key = append([]string{strings.TrimSpace(token)}, key...)
+	}
+	if len(key) == 0 || key[0] == "" {
+		return fmt.Errorf("%w: give an API key as X-Api-Key or as Authorization: Bearer", errUnauthenticated)
+	}
+	for _, other := range key[1:] {
+		if other != key[0] {
+			return events.Invalid("", "request bears two different API keys; give one")
+		}
+	}
+	x.credential = key[0]
+	return nil
+}
+
+// authenticate finds out who bears the key. A node that has not yet learnt of a
+// key waits for the index that the request asks for, if it does.
+func (x *exchange) authenticate() error {
+	err := x.identify()
+	if !errors.Is(err, errUnauthenticated) {
+		return err
+	}
+	least, ahead := x.minIndex()
+	if ahead != nil || least.Index <= x.Reader.State().Index() {
+		return err
+	}
+	ctx, cancel := x.within(defaultWait)
+	defer cancel()
+	if x.await(ctx, least.Index) != nil {
+		return err
+	}
+	return x.identify()
+}
+
+// identify looks the key up in the present.
+func (x *exchange) identify() error {
+	k, ok := x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
+	switch {
+	case ok && k.Usable(x.Now()):
+		x.apiKey = k
+		x.principal = events.Principal{Name: k.Principal, KeyID: k.ID, Grants: k.Grants}
+		return nil
+	case ok && k.Revoked():
+		return fmt.Errorf("%w: API key %s was revoked at %s", errUnauthenticated, k.ID, k.RevokedAt.UTC().Format(time.RFC3339))
+	case ok:
+		return fmt.Errorf("%w: API key %s expired at %s", errUnauthenticated, k.ID, k.ExpiresAt.UTC().Format(time.RFC3339))
+	case mistyped(x.credential):
+		return fmt.Errorf("%w: the API key is mistyped or cut off: its checksum does not match", errUnauthenticated)
+	}
+	return fmt.Errorf("%w: the API key is not known here", errUnauthenticated)
+}
+
+// still checks after a wait that the caller may still do what it asked for.
+func (x *exchange) still() error {
+	if err := x.identify(); err != nil {
+		return err
+	}
+	return x.authorize()
+}
+
+// await is Reader.Await, whose end by deadline is always [events.ErrBehind].
+func (x *exchange) await(ctx context.Context, index uint64) error {
+	err := x.Reader.Await(ctx, index)
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, events.ErrBehind) {
+		return fmt.Errorf("event %d, this node stands at %d: %w", index, x.Reader.State().Index(), events.ErrBehind)
+	}
+	return err
+}

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"confman/api/wire"
+	"confman/events"
+)
+
+// Limits of a body, in bytes, and of its nesting. JSON may need two bytes for
+// one of a value (\n, \"). A transaction's events are no smaller than its body.
+const (
+	smallBody    = 256 << 10
+	bodyOverhead = 64 << 10
+	maxDepth     = events.MaxValueDepth + 8
+)
+
+func (x *exchange) maxValue() int64  { return int64(x.Limits.Rules.MaxValueBytes) }
+func (x *exchange) entryBody() int64 { return 2*x.maxValue() + bodyOverhead }
+func (x *exchange) transactionBody() int64 {
+	return int64(x.Limits.Rules.MaxProposalBytes) + bodyOverhead
+}
+
+// decode reads the body, of at most so many bytes, as JSON: names are
+// case-sensitive and come once, the text is UTF-8, members it does not know are
+// ignored.
+func (x *exchange) decode(into any, most int64) error {
+	if err := x.read(most); err != nil {
+		return err
+	}
+	if len(x.body) == 0 {
+		return &events.Refusal{Kind: events.ErrInvalid, Detail: "the body is empty; it should be a JSON object"}
+	}
+	return unmarshal(x.body, into)
+}
+
+// decodeOptional is decode for a body that may be left out.
+func (x *exchange) decodeOptional(into any) error {
+	if err := x.read(smallBody); err != nil || len(x.body) == 0 {
+		return err
+	}
+	return unmarshal(x.body, into)
+}
+
+func (x *exchange) read(most int64) error {
+	if x.r.ContentLength > most {
+		return tooLong(most)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, most))
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return tooLong(most)
+	case err != nil:
+		return &events.Refusal{Kind: events.ErrInvalid, Detail: "the body broke off"}
+	}
+	x.body = body
+	if len(body) == 0 {
+		return nil
+	}
+	return x.checkMedia()
+}
+
+func tooLong(most int64) error {
+	return fmt.Errorf("the body: %w (%w): %d bytes are allowed", events.ErrTooLarge, &http.MaxBytesError{Limit: most}, most)
+}
+
+// checkMedia accepts application/json and silence.
+func (x *exchange) checkMedia() error {
+	given := x.r.Header["Content-Type"]
+	if len(given) == 0 || len(given) == 1 && given[0] == wire.MediaJSON {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(given[0])
+	charset, limited := params["charset"]
+	if len(given) > 1 || err != nil || media != wire.MediaJSON || limited && !strings.EqualFold(charset, "utf-8") {
+		return fmt.Errorf("%w: Content-Type is %.80q, want application/json", errMedia, strings.Join(given, ", "))
+	}
+	return nil
+}
+
+func unmarshal(body []byte, into any) error {
+	if deeper(body, maxDepth) {
+		return &events.Refusal{Kind: events.ErrInvalid, Detail: fmt.Sprintf("the body nests deeper than %d levels", maxDepth)}
+	}
+	if jsontext.Value(body).Kind() != '{' {
+		return events.Invalid("", "is not a JSON object")
+	}
+	err := json.Unmarshal(body, into)
+	var semantic *json.SemanticError
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntactic):
+		return events.Invalid(string(syntactic.JSONPointer), "is not valid JSON at byte %d: %v", syntactic.ByteOffset, syntactic.Err)
+	case errors.As(err, &semantic):
+		return events.Invalid(string(semantic.JSONPointer), "is %s, which does not fit%s", jsonKind(semantic.JSONKind), because(semantic.Err))
+	}
+	return events.Invalid("", "is not valid JSON: %v", err)
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
+func jsonKind(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case 't', 'f':
+		return "a boolean"
+	}
+	return k.String()
+}
+
+// deeper reports whether arrays and objects nest deeper than most levels. It is
+// right for valid JSON and harmless for other text.
+func deeper(body []byte, most int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+			if c == '\\' {
+				i++
+			}
+		case c == '{', c == '[':
+			if depth++; depth > most {
+				return true
+			}
+		case c == '}', c == ']':
+			depth--
+		}
+	}
+	return false
+}

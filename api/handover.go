@@ -1,0 +1,75 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+
+	"confman/api/wire"
+	"confman/events"
+)
+
+// headerForwarded names the node that forwarded a request. A request that bears
+// it is not forwarded again: two nodes that each take the other for the leader
+// would pass it to and fro.
+const headerForwarded = "X-Confman-Forwarded"
+
+// handOver ends the exchange by sending the caller, or the request, to the
+// leader.
+func (x *exchange) handOver(leader string) {
+	if x.r.Header.Get(headerForwarded) != "" {
+		x.fail(fmt.Errorf("forwarded here, but %s leads: %w", leader, events.ErrUnavailable))
+		return
+	}
+	if x.Forward != nil {
+		x.forward(leader)
+		return
+	}
+	x.set("Location", x.Scheme+"://"+leader+x.r.URL.RequestURI())
+	x.set("Cache-Control", "no-store")
+	_ = x.send(http.StatusTemporaryRedirect, "", nil)
+}
+
+// forward has the leader answer, in our name.
+func (x *exchange) forward(leader string) {
+	request := x.r.WithContext(x.r.Context())
+	if x.body != nil { // it was read before this node learnt that it does not lead
+		request.Body = io.NopCloser(bytes.NewReader(x.body))
+		request.ContentLength = int64(len(x.body))
+	}
+	if request.Body != nil {
+		request.Body = http.MaxBytesReader(x.w, request.Body, x.transactionBody())
+	}
+	proxy := httputil.ReverseProxy{
+		Transport: x.Forward,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = x.Scheme, leader, ""
+			p.Out.Header.Set(headerForwarded, x.NodeID)
+			p.Out.Header.Set(wire.HeaderCorrelationID, x.correlation)
+		},
+		ModifyResponse: func(r *http.Response) error {
+			clear(x.w.Header()) // the leader's are complete
+			x.code = r.StatusCode
+			return nil
+		},
+		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { x.fail(lost(leader, err)) },
+	}
+	proxy.ServeHTTP(x.w, request)
+}
+
+// lost judges a forwarded request that got no answer.
+func lost(leader string, err error) error {
+	var dial *net.OpError
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return tooLong(long.Limit)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Errorf("the leader %s is not reached (%w): %w", leader, err, events.ErrUnavailable)
+	}
+	return fmt.Errorf("forwarded to the leader %s, no answer (%w): %w", leader, err, events.ErrUnknown)
+}

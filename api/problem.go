@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"confman/api/wire"
+	"confman/events"
+)
+
+// kindOf finds the row of an error.
+func (s *Server) kindOf(err error) problemKind {
+	for _, k := range s.kinds {
+		if k.err == nil || errors.Is(err, k.err) {
+			return k
+		}
+	}
+	return s.kinds[len(s.kinds)-1]
+}
+
+// fail ends the exchange with the problem that an error is.
+func (x *exchange) fail(err error) {
+	if x.code != 0 { // the answer has begun
+		x.Log.Debug().Err(err).Str("correlationId", x.correlation).Msg("answer ended early")
+		return
+	}
+	if errors.Is(err, context.Canceled) && !errors.Is(err, events.ErrUnknown) {
+		err = fmt.Errorf("this node stops serving: %w", events.ErrUnavailable) // or the caller left, and nobody reads this
+	}
+	var elsewhere *events.NotLeaderError
+	if errors.As(err, &elsewhere) && elsewhere.Leader != "" {
+		x.handOver(elsewhere.Leader)
+		return
+	}
+	kind := x.kindOf(err)
+	p := wire.Problem{
+		Type: kind.uri, Title: kind.title, Status: kind.status,
+		Instance: x.r.URL.EscapedPath(), CorrelationID: x.correlation,
+	}
+	x.describe(&p, err)
+	x.problemHeaders(p)
+	body, err := encode(p)
+	if err != nil {
+		x.Log.Error().Err(err).Msg("problem not encoded")
+	}
+	_ = x.send(p.Status, wire.MediaProblem, body)
+}
+
+// describe fills in what happened this time.
+func (x *exchange) describe(p *wire.Problem, err error) {
+	var refusal *events.Refusal
+	var tooLong *http.MaxBytesError
+	switch {
+	case p.Status == http.StatusInternalServerError:
+		x.Log.Error().Err(err).Str("correlationId", x.correlation).Str("route", x.route()).Msg("request failed")
+		return
+	case errors.As(err, &refusal):
+		p.Detail = refusal.Error()
+		for _, f := range refusal.Fields {
+			p.Errors = append(p.Errors, wire.FieldError{Pointer: f.Pointer, Detail: f.Detail})
+			if errors.Is(refusal, events.ErrTooLarge) && strings.HasSuffix(f.Pointer, "/value") {
+				p.Limit = x.maxValue()
+			}
+		}
+	default:
+		p.Detail = err.Error()
+	}
+	if errors.As(err, &tooLong) {
+		p.Limit = tooLong.Limit
+	}
+	if errors.Is(err, events.ErrBehind) {
+		p.Index = x.Reader.State().Index()
+	}
+	if errors.Is(err, events.ErrCompacted) {
+		p.Newest = x.Reader.State().Position().String()
+	}
+}
+
+func (x *exchange) problemHeaders(p wire.Problem) {
+	h := x.w.Header()
+	for _, name := range []string{"Etag", "Location", "Link"} {
+		delete(h, name)
+	}
+	x.set("Cache-Control", "no-store")
+	switch p.Status {
+	case http.StatusUnauthorized:
+		x.set("Www-Authenticate", `Bearer realm="confman"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		x.set("Retry-After", "1")
+	}
+	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusInternalServerError {
+		x.Log.Warn().Str("correlationId", x.correlation).Str("route", x.route()).Int("status", p.Status).Msg(p.Detail)
+	}
+}
+
+// route is the pattern that the request matched, or "none".
+func (x *exchange) route() string {
+	if x.endpoint == nil {
+		return "none"
+	}
+	return x.endpoint.pattern
+}
+
+// problemPage explains a problem type to whoever opens its URI.
+func (x *exchange) problemPage() error {
+	for _, k := range x.kinds {
+		if k.uri == "/problems/"+x.names.id {
+			x.set("Cache-Control", "public, max-age=86400")
+			return x.send(http.StatusOK, "text/plain; charset=utf-8", []byte(k.title+"\n\n"+k.help+"\n"))
+		}
+	}
+	return &events.Refusal{Kind: events.ErrNotFound, Detail: "no such type of problem"}
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"errors"
+	"slices"
+
+	"confman/api/wire"
+	"confman/events"
+)
+
+// What only HTTP can get wrong.
+var (
+	errUnauthenticated = errors.New("unauthenticated")
+	errMethod          = errors.New("method not allowed")
+	errMedia           = errors.New("media type not supported")
+	errBusy            = errors.New("too many requests")
+)
+
+// problemKind is one row of the table of errors.
+type problemKind struct {
+	err    error // what the row is for; nil: anything else
+	status int
+	uri    string
+	title  string
+	help   string // for the page at uri
+}
+
+// problemKinds is the one table from errors to statuses. The first row that an
+// error is of counts: an outcome that is unknown is nothing else besides.
+func problemKinds() []problemKind {
+	return slices.Concat(notDone(), refused(), []problemKind{{
+		nil, 500, wire.ProblemInternal, "Internal error",
+		"The node failed at something it should not fail at. Its log has the reason under the correlation ID.",
+	}})
+}
+
+// refused are the rows of requests that are refused again when they are repeated
+// as they are.
+func refused() []problemKind {
+	return []problemKind{
+		{
+			errUnauthenticated, 401, wire.ProblemUnauthenticated, "API key needed",
+			"Send a usable API key as X-Api-Key or as Authorization: Bearer. Keys expire and can be revoked; GET /api/v1/whoami shows who a key is.",
+		},
+		{
+			events.ErrForbidden, 403, wire.ProblemForbidden, "Not allowed",
+			"The API key is good but its grants do not reach this. The detail names the role that is missing and where; an admin of that namespace can make a key that has it.",
+		},
+		{
+			events.ErrNotFound, 404, wire.ProblemNotFound, "Not found",
+			"The path, the namespace or the key does not exist, or did not at the time that was asked for.",
+		},
+		{
+			errMethod, 405, wire.ProblemMethodNotAllowed, "Method not allowed",
+			"The path exists but not with this method. The Allow header lists those it has.",
+		},
+		{
+			events.ErrForeign, 409, wire.ProblemOtherHistory, "Position of another history",
+			"The position's hash does not match this cluster's history: the cluster was restored from a backup, or the position is of another cluster. Begin again from the present.",
+		},
+		{
+			events.ErrConflict, 409, wire.ProblemConflict, "Conflict",
+			"The present state does not allow the change. Read it, decide anew, and ask again; errors lists the conditions that failed.",
+		},
+		{
+			events.ErrStale, 409, wire.ProblemConflict, "Conflict",
+			"Others kept changing the same thing at the same time. Ask again.",
+		},
+		{
+			events.ErrCompacted, 410, wire.ProblemCompacted, "No longer kept",
+			"History this old was trimmed by retention. Begin again from the present.",
+		},
+		{
+			events.ErrCondition, 412, wire.ProblemConditionFailed, "Condition failed",
+			"If-Match or If-None-Match does not hold. Read the entry, look at its version, and decide anew.",
+		},
+		{
+			events.ErrTooLarge, 413, wire.ProblemTooLarge, "Too large",
+			"A limit on sizes is exceeded; limit says which.",
+		},
+		{
+			errMedia, 415, wire.ProblemUnsupportedMedia, "Media type not supported",
+			"Bodies are application/json in UTF-8.",
+		},
+		{
+			events.ErrReused, 422, wire.ProblemIdempotencyMismatch, "Idempotency key used for another request",
+			"The same Idempotency-Key came with another method, path, condition or body before. Use a new key for a new request.",
+		},
+		{
+			events.ErrInvalid, 400, wire.ProblemMalformed, "Malformed request",
+			"The request breaks a rule of form; errors names each member or parameter and the rule. Nothing was written.",
+		},
+	}
+}
+
+// notDone are the rows of requests that may be done a moment later or by another
+// node.
+func notDone() []problemKind {
+	return []problemKind{
+		{
+			events.ErrUnknown, 504, wire.ProblemOutcomeUnknown, "Outcome unknown",
+			"The write may or may not have happened. Repeat it with the same Idempotency-Key and the same body: the answer is then the outcome of the first attempt, and nothing is written twice. Without a key, read before you repeat.",
+		},
+		{
+			events.ErrBehind, 504, wire.ProblemNotCaughtUp, "Not caught up",
+			"This node has not applied the index that was asked for within wait. Wait longer or ask another node; index says where it stands.",
+		},
+		{
+			events.ErrUnavailable, 503, wire.ProblemUnavailable, "Unavailable",
+			"No leader or no quorum is known, or the node is going away. Nothing was written. Wait as long as Retry-After says, or ask another node; GET /health/ready says why.",
+		},
+		{
+			events.ErrNoSpace, 507, wire.ProblemDiskFull, "Disk nearly full",
+			"The leader's disk is nearly full and writes are refused until there is room. Reads go on.",
+		},
+		{
+			errBusy, 429, wire.ProblemTooManyRequests, "Too many requests",
+			"The node has as many writes in flight as it takes. Wait as long as Retry-After says.",
+		},
+	}
+}

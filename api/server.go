@@ -1,0 +1,223 @@
+package api
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"confman/events"
+	"confman/streaming"
+)
+
+// Config is what a [Server] needs. Zero values mean the documented defaults;
+// the fields without one are required.
+type Config struct {
+	Writer  Writer
+	Reader  Reader
+	Cluster Cluster
+	Hub     *streaming.Hub
+
+	NodeID  string
+	Version string // of the program
+	Scheme  string // of the members' URLs; default "http"
+
+	Limits  Limits
+	Web     Web
+	Forward http.RoundTripper // carries writes to the leader; nil: they are redirected (307)
+
+	Registry *prometheus.Registry
+	Log      zerolog.Logger
+	Now      func() time.Time
+	NewID    func() ulid.ULID
+	Random   io.Reader // cryptographic; makes API keys
+}
+
+// Limits bound what one request and all together may ask for.
+type Limits struct {
+	Rules  events.Rules  // the sizes that the rules allow
+	Wait   time.Duration // the longest a request may ask to wait; default 60 s
+	Writes int           // in flight at once; default 1024, beyond it 429
+	Audit  int           // the most events that one page of an audit looks at; default 20,000
+}
+
+// Web is what browsers are allowed.
+type Web struct {
+	CORSOrigins  []string // "https://host[:port]", or "*" for all; default none
+	AllowedHosts []string // host names, without ports, that requests for data may address; default all
+}
+
+// Server is the HTTP interface of one node. It has no goroutines of its own and
+// nothing to close; an exchange that waits ends with its request's context.
+type Server struct {
+	Config
+	paths   *paths
+	kinds   []problemKind
+	metered *metrics
+	writing chan struct{} // holds one item for each write in flight
+	openapi func() ([]byte, error)
+}
+
+// New checks the configuration and registers the server's metrics.
+func New(c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	metered, err := newMetrics(c.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
+	return &Server{
+		Config:  c,
+		paths:   newPathsOf(table(), metered),
+		kinds:   problemKinds(),
+		metered: metered,
+		writing: make(chan struct{}, c.Limits.Writes),
+		openapi: sync.OnceValues(openAPIJSON),
+	}, nil
+}
+
+// check refuses what cannot work and fills in the defaults.
+func (c *Config) check() error {
+	switch {
+	case c.Writer == nil, c.Reader == nil, c.Cluster == nil, c.Hub == nil:
+		return errors.New("config: Writer, Reader, Cluster and Hub are required")
+	case c.Registry == nil, c.Now == nil, c.NewID == nil, c.Random == nil:
+		return errors.New("config: Registry, Now, NewID and Random are required")
+	case c.Limits.Wait < 0, c.Limits.Writes < 0, c.Limits.Audit < 0:
+		return errors.New("config: limits are not negative")
+	}
+	c.Scheme = cmp.Or(c.Scheme, "http")
+	c.Limits.Wait = cmp.Or(c.Limits.Wait, time.Minute)
+	c.Limits.Writes = cmp.Or(c.Limits.Writes, 1024)
+	c.Limits.Audit = cmp.Or(c.Limits.Audit, 20_000)
+	c.Limits.Rules.MaxValueBytes = cmp.Or(c.Limits.Rules.MaxValueBytes, events.DefaultMaxValueBytes)
+	c.Limits.Rules.MaxProposalBytes = cmp.Or(c.Limits.Rules.MaxProposalBytes, events.DefaultMaxProposalBytes)
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.Now()
+	s.metered.inFlight.Inc()
+	x := &exchange{Server: s, w: w, r: r, api: strings.HasPrefix(r.URL.Path, "/api/")}
+	defer func() { // also when an answer is cut off
+		s.metered.inFlight.Dec()
+		measured := s.metered.nowhere
+		if x.endpoint != nil {
+			measured = x.endpoint.meter
+		}
+		measured.observe(x.code, s.Now().Sub(began).Seconds())
+	}()
+	x.begin()
+	if err := x.run(); err != nil {
+		x.fail(err)
+	}
+}
+
+// begin sets the headers that every answer has.
+func (x *exchange) begin() {
+	x.correlation = x.correlate()
+	x.set("X-Correlation-Id", x.correlation)
+	x.set("X-Content-Type-Options", "nosniff")
+	if x.api {
+		x.set("Cache-Control", "private, no-cache")
+		x.set("Vary", "Accept, Authorization, X-Api-Key")
+	}
+	x.allowOrigin()
+}
+
+// run takes the request through everything that is the same for all routes, in
+// this order: where, who, may they, how fresh.
+func (x *exchange) run() error {
+	if x.r.Method == http.MethodConnect {
+		return &events.Refusal{Kind: events.ErrInvalid, Detail: "CONNECT is for proxies; this is none"}
+	}
+	found, names, err := x.paths.find(x.r.URL)
+	if err != nil {
+		return err
+	}
+	x.names = names
+	if x.r.Method == http.MethodOptions {
+		return x.options(found)
+	}
+	e := found.methods[x.r.Method]
+	if e == nil {
+		x.set("Allow", found.allow)
+		return fmt.Errorf("%w: %s takes %s", errMethod, found.pattern, found.allow)
+	}
+	x.endpoint, x.r.Pattern = e, found.pattern
+	if err := x.parseQuery(); err != nil {
+		return err
+	}
+	if e.access == anyone {
+		return e.serve(x)
+	}
+	if err := x.checkHost(); err != nil {
+		return err
+	}
+	if err := x.credentials(); err != nil {
+		return err
+	}
+	if e.leads {
+		return x.write()
+	}
+	if err := x.authenticate(); err != nil {
+		return err
+	}
+	if err := x.authorize(); err != nil {
+		return err
+	}
+	if err := x.fresh(); err != nil {
+		return err
+	}
+	return e.serve(x)
+}
+
+// correlate takes the request's correlation ID, or the trace it belongs to, or
+// makes one up.
+func (x *exchange) correlate() string {
+	if given := x.r.Header["X-Correlation-Id"]; len(given) == 1 && isCorrelationID(given[0]) {
+		return given[0]
+	}
+	if parent := x.r.Header["Traceparent"]; len(parent) == 1 {
+		if trace := traceID(parent[0]); trace != "" {
+			return trace
+		}
+	}
+	return x.NewID().String()
+}
+
+func isCorrelationID(s string) bool {
+	if len(s) < 1 || len(s) > 128 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// traceID reads the trace-id of a traceparent (W3C Trace Context, 3.2.2), or
+// returns "".
+func traceID(parent string) string {
+	if len(parent) < 55 || parent[2] != '-' || parent[35] != '-' || parent[:2] == "ff" {
+		return ""
+	}
+	trace := parent[3:35]
+	if strings.Trim(trace, "0") == "" || strings.Trim(trace, "0123456789abcdef") != "" {
+		return ""
+	}
+	return trace
+}
