@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"reflect"
@@ -136,13 +137,16 @@ func TestCountsThatLieAllocateNothing(t *testing.T) {
 	head := events.EncodeEntry([]events.Proposal{{Time: time.Unix(0, 0)}})
 	head = head[:len(head)-2] // without its counts of guards and bodies
 	huge := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}
+	most := binary.AppendUvarint(nil, events.MaxGuards)
 	for name, data := range map[string][]byte{
-		"proposals":     slices.Concat([]byte{1}, huge),
-		"guards":        slices.Concat(head, huge),
-		"bodies":        slices.Concat(head, []byte{0}, huge),
-		"a body's size": slices.Concat(head, []byte{0, 1}, huge),
-		"a text's size": slices.Concat(head, []byte{1, byte(events.TheEntry)}, huge),
-		"an overflow":   slices.Concat([]byte{1}, huge[:9], []byte{0x7f}),
+		"guards, within the limit": slices.Concat(head, most),
+		"bodies, within the limit": slices.Concat(head, []byte{0}, most),
+		"proposals":                slices.Concat([]byte{1}, huge),
+		"guards":                   slices.Concat(head, huge),
+		"bodies":                   slices.Concat(head, []byte{0}, huge),
+		"a body's size":            slices.Concat(head, []byte{0, 1}, huge),
+		"a text's size":            slices.Concat(head, []byte{1, byte(events.TheEntry)}, huge),
+		"an overflow":              slices.Concat([]byte{1}, huge[:9], []byte{0x7f}),
 	} {
 		if _, err := events.DecodeEntry(data); err == nil {
 			t.Errorf("%s: accepted", name)

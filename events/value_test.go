@@ -9,16 +9,33 @@ import (
 	"confman/events"
 )
 
-func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
-	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
-	for _, tt := range []struct {
-		typ     events.ValueType
-		raw     string
-		want    string // the value's JSON
-		wantTyp events.ValueType
-		refused string
-	}{
-		// Without a type the JSON tells it.
+// valueCase is a value as a client gives it and what becomes of it.
+type valueCase struct {
+	typ     events.ValueType
+	raw     string
+	want    string // the value's JSON
+	wantTyp events.ValueType
+	refused string
+}
+
+func checkValues(t *testing.T, cases []valueCase) {
+	t.Helper()
+	for _, tt := range cases {
+		name := string(tt.typ) + " " + tt.raw
+		raw := []byte(tt.raw)
+		got, err := events.ParseValue(raw, tt.typ, 1<<20)
+		checkRefusal(t, name, err, tt.refused)
+		if err == nil && (string(got.JSON) != tt.want || got.Type != tt.wantTyp) {
+			t.Errorf("%s: got %s %s, want %s %s", name, got.Type, got.JSON, tt.wantTyp, tt.want)
+		}
+		if string(raw) != tt.raw {
+			t.Errorf("%s: the caller's bytes were changed to %s", name, raw)
+		}
+	}
+}
+
+func TestWithoutATypeTheJSONTellsIt(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"", `"a"`, `"a"`, "string", ""},
 		{"", `1`, `1`, "number", ""},
 		{"", `true`, `true`, "boolean", ""},
@@ -26,14 +43,22 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"", ` { "b" : [ 1 , 2 ] } `, `{"b":[1,2]}`, "json", ""},
 		{"", `[]`, `[]`, "json", ""},
 		{"", `null`, "", "", "delete the key instead"},
+	})
+}
 
+func TestStringValues(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"string", `"1"`, `"1"`, "string", ""},
 		{"string", `1`, "", "", "is a number, not what type string takes"},
 		{"string", `true`, "", "", "is a boolean"},
 		{"string", `null`, "", "", "is null"},
 		{"string", `{}`, "", "", "is an object"},
 		{"string", `[]`, "", "", "is an array"},
+	})
+}
 
+func TestNumberValues(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"number", `1`, `1`, "number", ""},
 		{"number", `" 1 "`, `1`, "number", ""},
 		{"number", `"one"`, "", "", "does not parse as number"},
@@ -46,14 +71,23 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"number", `"01"`, "", "", "does not parse"},
 		{"number", `null`, "", "", "is null"},
 		{"number", `[1]`, "", "", "is an array"},
+	})
+}
 
+func TestBooleanValues(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"boolean", `false`, `false`, "boolean", ""},
 		{"boolean", `"true"`, `true`, "boolean", ""},
 		{"boolean", `"yes"`, "", "", "does not parse as boolean"},
 		{"boolean", `1`, "", "", "is a number"},
 		{"boolean", `null`, "", "", "is null"},
 		{"boolean", `{}`, "", "", "is an object"},
+	})
+}
 
+func TestJSONValues(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	checkValues(t, []valueCase{
 		{"json", `{"a":1}`, `{"a":1}`, "json", ""},
 		{"json", `"{\"a\": 1}"`, `{"a":1}`, "json", ""},
 		{"json", `"\"text\""`, `"text"`, "json", ""},
@@ -65,7 +99,11 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"json", deep(65), "", "", "deeper than 64"},
 		{"json", `"` + deep(65) + `"`, "", "", "deeper than 64"},
 		{"json", `{"[[":"{\"[{"}`, `{"[[":"{\"[{"}`, "json", ""},
+	})
+}
 
+func TestBinaryValues(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"binary", `"AAEC/w=="`, `"AAEC/w=="`, "binary", ""},
 		{"binary", `""`, `""`, "binary", ""},
 		{"binary", `"AAEC\r\n/w==\n"`, `"AAEC/w=="`, "binary", ""},
@@ -74,7 +112,11 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"binary", `"AAEC/x=="`, "", "", "base64"}, // bits beyond the last byte
 		{"binary", `"?"`, "", "", "base64"},
 		{"binary", `1`, "", "", "is a number"},
+	})
+}
 
+func TestReferences(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"secret-ref", `"vault://db#password"`, `"vault://db#password"`, "secret-ref", ""},
 		{"secret-ref", `"keyvault://v/s"`, `"keyvault://v/s"`, "secret-ref", ""},
 		{"secret-ref", `"env://DB"`, `"env://DB"`, "secret-ref", ""},
@@ -85,12 +127,19 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"secret-ref", `"vault://"`, "", "", "vault://"},
 		{"secret-ref", `" env://x"`, "", "", "vault://"},
 		{"secret-ref", `{}`, "", "", "is an object"},
+	})
+}
 
+func TestUnknownTypes(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"text", `"a"`, "", "", "not one of string number"},
 		{"text", `1`, "", "", "not one of string number"},
 		{"String", `"a"`, "", "", "not one of string number"},
+	})
+}
 
-		// Numbers keep their spelling wherever they are.
+func TestNumbersKeepTheirSpellingEverywhere(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"", `-0`, `-0`, "number", ""},
 		{"", `1.10`, `1.10`, "number", ""},
 		{"", `1E400`, `1E400`, "number", ""},
@@ -99,14 +148,20 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"", `[1.0,-0,9007199254740993,1e-400]`, `[1.0,-0,9007199254740993,1e-400]`, "json", ""},
 		{"", `+1`, "", "", "not valid JSON"},
 		{"", `.5`, "", "", "not valid JSON"},
+	})
+}
 
-		// Strings have one spelling, wherever they are.
+func TestStringsHaveOneSpellingEverywhere(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"", `"\u0041\/\u00e9"`, `"A/é"`, "string", ""},
 		{"", `{"\u0041":"\/"}`, `{"A":"/"}`, "json", ""},
 		{"", `{"b":1,"a":2}`, `{"b":1,"a":2}`, "json", ""},
 		{"", `"a\nb\u001b"`, `"a\nb\u001b"`, "string", ""},
+	})
+}
 
-		// What JSON readers disagree about is refused.
+func TestWhatJSONReadersDisagreeAboutIsRefused(t *testing.T) {
+	checkValues(t, []valueCase{
 		{"", `{"a":1,"a":2}`, "", "", "duplicate"},
 		{"json", `[{"x":{"a":1,"\u0061":2}}]`, "", "", "duplicate"},
 		{"json", `"{\"a\":1,\"a\":2}"`, "", "", "does not parse as json"},
@@ -121,19 +176,7 @@ func TestValuesOfEachTypeFromEachKindOfJSON(t *testing.T) {
 		{"", `// no`, "", "", "not valid JSON"},
 		{"", ``, "", "", "is missing"},
 		{"", ` `, "", "", "not valid JSON"},
-	} {
-		name := string(tt.typ) + " " + tt.raw
-		before := strings.Clone(tt.raw)
-		raw := []byte(tt.raw)
-		got, err := events.ParseValue(raw, tt.typ, 1<<20)
-		checkRefusal(t, name, err, tt.refused)
-		if err == nil && (string(got.JSON) != tt.want || got.Type != tt.wantTyp) {
-			t.Errorf("%s: got %s %s, want %s %s", name, got.Type, got.JSON, tt.wantTyp, tt.want)
-		}
-		if string(raw) != before {
-			t.Errorf("%s: the caller's bytes were changed to %s", name, raw)
-		}
-	}
+	})
 }
 
 func TestTheSizeLimitIsOnTheBareValue(t *testing.T) {

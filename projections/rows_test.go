@@ -2,6 +2,8 @@ package projections_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -126,3 +128,28 @@ func (s asOf) Versions(key []byte) iter.Seq2[projections.Row, error] {
 		}
 	}
 }
+
+var errBroken = errors.New("the disk is gone")
+
+// broken is a source that fails at everything.
+type broken struct{}
+
+func (broken) Get([]byte) ([]byte, uint64, error) { return nil, 0, errBroken }
+
+func (broken) Scan(_, _ []byte) iter.Seq2[projections.Row, error]    { return fails }
+func (broken) Reverse(_, _ []byte) iter.Seq2[projections.Row, error] { return fails }
+func (broken) Versions([]byte) iter.Seq2[projections.Row, error]     { return fails }
+
+func fails(yield func(projections.Row, error) bool) { yield(projections.Row{}, errBroken) }
+
+func firstError[T any](seq iter.Seq2[T, error]) error {
+	for _, err := range seq {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordKey is where the record of an index lies.
+func recordKey(index uint64) []byte { return binary.BigEndian.AppendUint64([]byte("r"), index) }

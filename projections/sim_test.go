@@ -35,6 +35,13 @@ func eachSeed(t *testing.T, n int, run func(t *testing.T, s *sim)) {
 	}
 }
 
+// simulated is one history, short, always the same.
+func simulated(t testing.TB) *sim {
+	s := newSim(t, 7)
+	s.run(80)
+	return s
+}
+
 var (
 	simSpaces = []string{"a", "a/b", "a.b", "c"}
 	simKeys   = []string{"x", "y", "z/1", "z/10"}
@@ -289,6 +296,9 @@ func (s *sim) judge(a attempt, r projections.Result, records []events.Record) in
 	if r.Index != s.model.index || r.Count != len(want) || r.Replayed || len(records) < r.Count {
 		s.Errorf("%T: outcome %+v with %d records at hand, want %d events up to %d", a.command, r.Outcome, len(records), len(want), s.model.index)
 		return r.Count
+	}
+	if n := len(want); n > 0 && r.Chain != records[n-1].Chain {
+		s.Errorf("%T: the outcome has chain %s, the record %s", a.command, r.Chain, records[n-1].Chain)
 	}
 	for i, h := range want {
 		s.compare(records[i], h, records[0], i == len(want)-1)
