@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"confman/cmd/internal/bench"
 	"confman/cmd/internal/cli"
 	"confman/cmd/internal/server"
 )
@@ -28,5 +29,5 @@ func main() {
 
 // run is main without the process, for tests.
 func run(ctx context.Context, args []string, env cli.Env) int {
-	return cli.Run(ctx, args, env, server.Serve(env), server.Dev(env), server.Config(env), server.Rebuild(env))
+	return cli.Run(ctx, args, env, server.Serve(env), server.Dev(env), server.Config(env), server.Rebuild(env), bench.Command(env))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -35,6 +36,8 @@ func (e Env) lookup(name string) (value string) {
 func Run(ctx context.Context, args []string, env Env, more ...*cobra.Command) int {
 	root := New(env)
 	root.AddCommand(more...)
+	root.InitDefaultCompletionCmd()
+	adopt(root)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would take os.Args
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -52,7 +55,8 @@ func New(env Env) *cobra.Command {
 		env.Version = "unknown"
 	}
 	root := group("confman", "A governed configuration service: versioned, audited, watchable",
-		get(env), set(env), deleteEntry(env), list(env), history(env), events(env),
+		get(env), set(env), deleteEntry(env), list(env), history(env), eventLog(env),
+		importFiles(env), exportFiles(env),
 		group("namespace", "Namespaces", namespaceList(env), namespaceCreate(env), namespaceShow(env), namespaceDelete(env)),
 		group("key", "API keys", keyCreate(env), keyList(env), keyRevoke(env)),
 		whoami(env),
@@ -62,6 +66,7 @@ func New(env Env) *cobra.Command {
 		version(env),
 	)
 	root.Long = rootHelp
+	root.SetHelpCommand(help(root))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -82,35 +87,75 @@ A client finds its cluster through flags, CONFMAN_* variables, or a context:
 Data goes to stdout, everything else to stderr. Exit codes:
 
   0 done                          5 unauthenticated or forbidden
-  1 another error                 6 unavailable, no leader, timeout
+  1 another error, differences    6 unavailable, no leader, timeout
   2 wrong usage                   7 invalid value
   3 not found                     8 outcome unknown: a write may have happened
   4 condition failed, conflict    130 interrupted`
 
+// adopt gives commands that come from elsewhere the manners of ours: arguments
+// that are wrong are wrong usage, and a command that only holds others says which.
+func adopt(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		adopt(sub)
+	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, which
+	}
+	judge := cmd.Args
+	if judge == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := judge(cmd, args)
+		var wrong *usageError
+		if err != nil && !errors.As(err, &wrong) {
+			err = &usageError{command: cmd.CommandPath(), err: err}
+		}
+		return err
+	}
+}
+
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: which}
 	cmd.AddCommand(commands...)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 && !cmd.HasParent() {
-			return cmd.Help()
-		}
-		var names []string
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() {
-				names = append(names, sub.Name())
-			}
-		}
-		if len(args) == 0 {
-			return usage(cmd, "say which: %s", strings.Join(names, ", "))
-		}
-		cmd.SuggestionsMinimumDistance = 2
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			return usage(cmd, "unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
-		}
-		return usage(cmd, "unknown command %q; there are %s", args[0], strings.Join(names, ", "))
-	}
 	return cmd
+}
+
+// which runs a command that only holds others: it says which there are.
+func which(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 && !cmd.HasParent() {
+		return cmd.Help()
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if len(args) == 0 {
+		return usage(cmd, "say which: %s", strings.Join(names, ", "))
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usage(cmd, "unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usage(cmd, "unknown command %q; want one of %s", args[0], strings.Join(names, ", "))
+}
+
+// help is cobra's help command, which takes an unknown name for none.
+func help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Show the help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 && cmd.HasSubCommands() {
+				return which(cmd, rest)
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 // arguments accepts from least to most positional arguments.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
+	"confman/api/wire"
 	"confman/cmd/internal/cli"
 )
 
@@ -125,7 +126,7 @@ teams/web   bo      2026-01-31T12:00:00Z   -
 
 ID   ADDRESS         ROLE     VOTER   EVENT   LAG   CONTACT   DISK FREE          VERSION
 n1   10.0.0.1:6100   leader   yes     42      0     -         1024 of 4096 MiB   v1.2
-n2   10.0.0.2:6100   -        no      40      2     12 ms     -                  -
+n2   10.0.0.2:6100   -        no      40      2     12 ms     78007 MiB          -
 `},
 		{args: "cluster add n4 10.0.0.4:6100 --learner", stderr: "added n4 10.0.0.4:6100\n", change: `POST /api/v1/cluster/members {"id":"n4","address":"10.0.0.4:6100","learner":true}`},
 		{args: "cluster promote n4", stderr: "promoted n4\n", change: `POST /api/v1/cluster/members {"id":"n4"}`},
@@ -199,6 +200,10 @@ func TestEveryEndHasItsExitCode(t *testing.T) {
 		{"list --prefix x", nil, 2, "confman: --prefix"},
 		{"gte teams/pay db.url", nil, 2, "confman: unknown command \"gte\"; did you mean get"},
 		{"cluster", nil, 2, "confman: say which: add, promote, remove, snapshot, status, transfer-leader\nhint: confman cluster --help\n"},
+		{"help statsu", nil, 2, "confman: unknown command \"statsu\"; want one of cluster, completion"},
+		{"help cluster statsu", nil, 2, "confman: unknown command \"statsu\"; did you mean status?\nhint: confman cluster --help\n"},
+		{"completion bahs", nil, 2, "confman: unknown command \"bahs\"; did you mean bash?\n"},
+		{"completion bash zsh", nil, 2, "confman: unknown command \"zsh\" for"},
 		{"cluster statsu", nil, 2, "confman: unknown command \"statsu\"; did you mean status?\n"},
 		{"delete teams/pay db.url", nil, 2, "confman: to delete teams/pay/db.url without a terminal to ask on, add --yes\n"},
 		{"delete teams/pay db.url --if-version 0 --yes", nil, 2, "confman: --if-version 0"},
@@ -319,18 +324,53 @@ func TestHelpAndVersionAreData(t *testing.T) {
 	}
 }
 
+// --expires 720h is another time whenever it is said, so a retry under the same
+// idempotency key is told which one to say.
+func TestKeyCreateSaysWhyItsRetryIsAnotherRequest(t *testing.T) {
+	for _, test := range []struct {
+		status        int
+		kind, expires string
+		code          int
+		stderr        string // empty: nothing about the expiry
+	}{
+		{422, wire.ProblemIdempotencyMismatch, "720h", 7, "--expires 720h counts from now"},
+		{422, wire.ProblemIdempotencyMismatch, "2030-01-31T12:00:00+01:00", 7, ""},
+		{504, wire.ProblemOutcomeUnknown, "720h", 8, "to repeat it say --expires 2"},
+		{403, wire.ProblemForbidden, "720h", 5, ""},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", wire.MediaProblem)
+			w.WriteHeader(test.status)
+			_, _ = w.Write(problemBody(test.status, test.kind, nil))
+		}))
+		sh := newShell(t, &server{Server: s})
+		_, stderr, code := sh.run("key", "create", "ci", "--grant", "a=viewer", "--expires", test.expires, "--timeout", "500ms")
+		s.Close()
+		if code != test.code || !strings.Contains(stderr, test.stderr) || strings.Contains(stderr, "--expires") != (test.stderr != "") {
+			t.Errorf("%+v: exit %d, %s", test, code, stderr)
+		}
+	}
+}
+
 // Commands of other packages take part: their settings are known to all, and an
 // ExitError keeps its code.
 func TestOtherCommandsAreAdded(t *testing.T) {
 	server := newServer(t)
 	var out, errs bytes.Buffer
-	serve := &cobra.Command{Use: "serve", RunE: func(cmd *cobra.Command, args []string) error {
+	serve := &cobra.Command{Use: "serve", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, args []string) error {
 		return &cli.ExitError{Code: 42, Err: os.ErrInvalid}
 	}}
 	serve.Flags().String("data", "", "")
 	env := cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Environ: []string{"CONFMAN_DATA=/x", "CONFMAN_ADDR=" + server.URL, "CONFMAN_API_KEY=" + goodKey}}
 	if code := cli.Run(t.Context(), []string{"serve"}, env, serve); code != 42 {
 		t.Errorf("exit %d", code)
+	}
+	for _, args := range [][]string{{"serve", "extra"}, {"config"}, {"config", "extra"}, {"serve", "--extra"}} {
+		config := &cobra.Command{Use: "config"}
+		config.AddCommand(&cobra.Command{Use: "show", Run: func(*cobra.Command, []string) {}})
+		if code := cli.Run(t.Context(), args, env, serve, config); code != cli.ExitUsage {
+			t.Errorf("%v: exit %d, want %d", args, code, cli.ExitUsage)
+		}
 	}
 	if code := cli.Run(t.Context(), []string{"whoami"}, env, serve); code != 0 {
 		t.Errorf("exit %d: %s", code, errs.String())

@@ -43,19 +43,27 @@ func (s *connection) clusterTable(cluster wire.Cluster) error {
 		cluster.ID, cluster.NodeID, leader, cluster.Term, cluster.Position, yesNo(cluster.Quorum))
 	var rows [][]string
 	for _, m := range cluster.Members {
-		role, contact, free := cell(m.Role), "-", "-"
+		role, contact := cell(m.Role), "-"
 		if m.LastContactMs != nil {
 			contact = fmt.Sprintf("%d ms", *m.LastContactMs)
 		}
-		if m.Disk != nil {
-			free = fmt.Sprintf("%d of %d MiB", m.Disk.Free>>20, m.Disk.Total>>20)
-		}
 		rows = append(rows, []string{
 			m.ID, m.Address, role, yesNo(m.Voter), strconv.FormatUint(m.AppliedIndex, 10),
-			strconv.FormatUint(m.Lag, 10), contact, free, cell(m.Version),
+			strconv.FormatUint(m.Lag, 10), contact, free(m.Disk), cell(m.Version),
 		})
 	}
 	return table(s.env.Stdout, []string{"ID", "ADDRESS", "ROLE", "VOTER", "EVENT", "LAG", "CONTACT", "DISK FREE", "VERSION"}, rows)
+}
+
+// free says what is known of the free space; a total of 0 is not known.
+func free(disk *wire.Disk) string {
+	switch {
+	case disk == nil:
+		return "-"
+	case disk.Total == 0:
+		return fmt.Sprintf("%d MiB", disk.Free>>20)
+	}
+	return fmt.Sprintf("%d of %d MiB", disk.Free>>20, disk.Total>>20)
 }
 
 func yesNo(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }

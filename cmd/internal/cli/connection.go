@@ -37,6 +37,12 @@ type connection struct {
 
 // flags registers what every command has; the formats are those of -o.
 func (s *connection) flags(cmd *cobra.Command, formats ...string) {
+	s.reach(cmd)
+	s.output.flag(cmd, formats...)
+}
+
+// reach registers what every command has except -o.
+func (s *connection) reach(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&s.addr, "addr", []string{defaultAddr}, "URLs of some members of the cluster")
 	f.StringVar(&s.apiKey, "api-key", "", "API key; others see it on a command line, so better set CONFMAN_API_KEY or CONFMAN_API_KEY_FILE")
@@ -45,7 +51,14 @@ func (s *connection) flags(cmd *cobra.Command, formats ...string) {
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "no confirmations and notes on stderr, only errors")
 	f.Bool("no-color", false, "no colours; there are none, so this and NO_COLOR are always obeyed")
 	settings.MarkSecret(f, "api-key")
-	s.output.flag(cmd, formats...)
+}
+
+// untimed makes no timeout the default, for what may take long. A request that
+// nobody answers still ends, after some attempts.
+func (s *connection) untimed(cmd *cobra.Command) {
+	timeout := cmd.Flags().Lookup("timeout")
+	timeout.DefValue = "0s"
+	_ = timeout.Value.Set(timeout.DefValue)
 }
 
 func (s *connection) namespaceFlag(cmd *cobra.Command) {

@@ -1,7 +1,8 @@
 // Package cli is the command line: the root command, the commands of a client
 // (get, set, list, cluster status, …), and the rules that all commands share for
 // output, questions, errors and exit codes. It knows the public API through
-// confman/api/client and nothing of what is behind it.
+// confman/api/client, what a value is through confman/events, and nothing of
+// what is behind them.
 //
 // Data goes to Stdout and everything else, confirmations included, to Stderr, so
 // that a pipe holds only what was asked for.

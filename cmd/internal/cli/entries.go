@@ -36,6 +36,10 @@ type reading struct {
 func (r *reading) flags(cmd *cobra.Command, formats ...string) {
 	r.connection.flags(cmd, formats...)
 	r.namespaceFlag(cmd)
+	r.readFlags(cmd)
+}
+
+func (r *reading) readFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.at, "at", "", "as it was at this event index, position or time (RFC 3339)")
 	cmd.Flags().BoolVar(&r.resolve, "resolve", false, "fall back to parent namespaces")
 	cmd.Flags().BoolVar(&r.linearizable, "linearizable", false, "confirmed by the leader: never older than what was acknowledged before; needs a quorum")

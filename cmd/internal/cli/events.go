@@ -11,7 +11,7 @@ import (
 	"confman/api/client"
 )
 
-func events(env Env) *cobra.Command {
+func eventLog(env Env) *cobra.Command {
 	s := &connection{env: env}
 	var from, to uint64
 	cmd := &cobra.Command{
@@ -23,9 +23,7 @@ one JSON object a line (NDJSON), or with -o table for people.`,
 	s.flags(cmd, formatJSON, formatTable)
 	cmd.Flags().Uint64Var(&from, "from", 1, "the first event index")
 	cmd.Flags().Uint64Var(&to, "to", 0, "the last event index; 0: the newest")
-	timeout := cmd.Flags().Lookup("timeout")
-	timeout.DefValue = "0s"
-	_ = timeout.Value.Set(timeout.DefValue)
+	s.untimed(cmd)
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, _ []string) (err error) {
 		out := bufio.NewWriter(env.Stdout)
 		defer func() {

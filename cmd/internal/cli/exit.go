@@ -28,10 +28,15 @@ const (
 // client's errors does.
 type ExitError struct {
 	Code int
-	Err  error
+	Err  error // nil: all is said already, and nothing more is printed
 }
 
-func (e *ExitError) Error() string { return e.Err.Error() }
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit code %d", e.Code)
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *ExitError) Unwrap() error { return e.Err }
@@ -74,13 +79,19 @@ func exitCode(ctx context.Context, err error) int {
 // report says in one line what went wrong, and in a second what to do, where
 // there is something to say.
 func report(w io.Writer, err error, code int) {
+	var given *ExitError
+	if errors.As(err, &given) && given.Err == nil {
+		return
+	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	var problem *client.Problem
 	if errors.As(err, &problem) && problem.CorrelationID != "" {
 		text += " (correlation " + problem.CorrelationID + ")"
 	}
-	if code == ExitInterrupted && !errors.Is(err, client.ErrOutcomeUnknown) {
-		text = "interrupted"
+	var stopped *unfinished
+	if code == ExitInterrupted && !errors.Is(err, client.ErrOutcomeUnknown) && !errors.As(err, &stopped) {
+		fmt.Fprintln(w, "confman: interrupted")
+		return
 	}
 	fmt.Fprintf(w, "confman: %s\n", text)
 	if hint := hintFor(err); hint != "" {
@@ -91,9 +102,12 @@ func report(w io.Writer, err error, code int) {
 func hintFor(err error) string {
 	var wrong *usageError
 	var unknown *client.UnknownOutcome
+	var stopped *unfinished
 	switch {
 	case errors.As(err, &wrong):
 		return wrong.command + " --help"
+	case errors.As(err, &stopped) && stopped.hint() != "":
+		return stopped.hint()
 	case errors.As(err, &unknown):
 		return "the same command with --idempotency-key " + unknown.IdempotencyKey + " settles it and changes nothing twice"
 	case errors.Is(err, client.ErrUnauthenticated):

@@ -175,7 +175,7 @@ func (s *server) administration(mux *http.ServeMux) {
 			ID: "01C", NodeID: "n1", LeaderID: "n1", Term: 5, EventIndex: 42, Position: "42-9f3c2a1b", Quorum: true,
 			Members: []wire.Member{
 				{ID: "n1", Address: "10.0.0.1:6100", Role: "leader", Voter: true, AppliedIndex: 42, Version: "v1.2", Disk: &wire.Disk{Total: 4 << 30, Free: 1 << 30}},
-				{ID: "n2", Address: "10.0.0.2:6100", Voter: false, AppliedIndex: 40, Lag: 2, LastContactMs: new(int64(12))},
+				{ID: "n2", Address: "10.0.0.2:6100", Voter: false, AppliedIndex: 40, Lag: 2, LastContactMs: new(int64(12)), Disk: &wire.Disk{Free: 78007 << 20}},
 			},
 		})
 	})
@@ -200,4 +200,9 @@ func problem(w http.ResponseWriter, status int, detail string, fields ...wire.Fi
 	w.Header().Set("Content-Type", wire.MediaProblem)
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(wire.Problem{Title: http.StatusText(status), Status: status, Detail: detail, CorrelationID: "corr-1", Errors: fields})
+}
+
+func problemBody(status int, kind string, fields []wire.FieldError) []byte {
+	body, _ := json.Marshal(wire.Problem{Type: kind, Title: http.StatusText(status), Status: status, Errors: fields})
+	return body
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func keyCreate(env Env) *cobra.Command {
 		}
 		made, err := c.CreateKey(ctx, key, w.write(nil))
 		if err != nil {
-			return err
+			return aboutExpiry(err, expires, key.ExpiresAt)
 		}
 		w.note("API key %s created for %s; it is shown only now", made.ID, made.Principal)
 		return w.output.print(env.Stdout, made, func() error {
@@ -84,6 +85,23 @@ func parseExpiry(cmd *cobra.Command, text string) (*time.Time, error) {
 	}
 	at = at.UTC()
 	return &at, nil
+}
+
+// aboutExpiry says what repeating the command takes when --expires counts from
+// now: each time that is another request under the same idempotency key.
+func aboutExpiry(err error, given string, sent *time.Time) error {
+	if _, notLong := time.ParseDuration(given); notLong != nil {
+		return err
+	}
+	var problem *client.Problem
+	switch {
+	case errors.Is(err, client.ErrOutcomeUnknown):
+		return fmt.Errorf("%w; to repeat it say --expires %s", err, sent.Format(time.RFC3339))
+	case errors.As(err, &problem) && problem.Type == wire.ProblemIdempotencyMismatch:
+		return fmt.Errorf("%w; --expires %s counts from now, so this was asked for until %s, not for what the first time said: give a time",
+			err, given, sent.Format(time.RFC3339))
+	}
+	return err
 }
 
 func grantText(grants []wire.Grant) string {

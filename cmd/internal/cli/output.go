@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+
+	"confman/cmd/internal/formats"
 )
 
 // The formats of -o.
@@ -30,11 +32,11 @@ type format struct {
 
 // flag registers -o with the formats that the command has, the default first;
 // none means table, json and yaml.
-func (f *format) flag(cmd *cobra.Command, formats ...string) {
-	if len(formats) == 0 {
-		formats = []string{formatTable, formatJSON, formatYAML}
+func (f *format) flag(cmd *cobra.Command, allowed ...string) {
+	if len(allowed) == 0 {
+		allowed = []string{formatTable, formatJSON, formatYAML}
 	}
-	f.name, f.allowed = formats[0], formats
+	f.name, f.allowed = allowed[0], allowed
 	cmd.Flags().VarP(f, "output", "o", "output: "+strings.Join(f.allowed, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(f.allowed, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -55,6 +57,16 @@ func (f *format) String() string { return f.name }
 
 // Type is what help calls the value.
 func (f *format) Type() string { return "FORMAT" }
+
+// formatFlag registers --format, the format of a file.
+func formatFlag(cmd *cobra.Command, name *string, shorthand, use string) {
+	var names []string
+	for _, format := range formats.Formats() {
+		names = append(names, string(format))
+	}
+	cmd.Flags().StringVarP(name, "format", shorthand, "", use+strings.Join(names, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
 
 // print writes v as JSON or YAML, or has table do it its own way.
 func (f *format) print(w io.Writer, v any, table func() error) error {
@@ -147,6 +159,14 @@ const cellWidth = 60 // characters of a value that a table shows
 // cell makes any text fit into a table: on one line, without control characters,
 // cut where it is long.
 func cell(text string) string {
+	if text = visible(text); text == "" {
+		return "-"
+	}
+	return text
+}
+
+// visible is cell for text that may be empty.
+func visible(text string) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range text {
@@ -164,9 +184,6 @@ func cell(text string) string {
 		default:
 			b.WriteRune(r)
 		}
-	}
-	if b.Len() == 0 {
-		return "-"
 	}
 	return b.String()
 }

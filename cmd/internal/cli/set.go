@@ -39,7 +39,7 @@ func set(env Env) *cobra.Command {
 	var ifVersion uint64
 	cmd := &cobra.Command{
 		Use: "set NS KEY VALUE|@FILE|-", Short: "Set the value of a key", Args: arguments(2, 3), Long: setHelp,
-		Example: "  confman set teams/payments pool.size 20 --type number --if-version 3\n  confman set teams/payments ca.pem @ca.pem --comment 'renewed'",
+		Example: "  confman set teams/payments db.url postgres://db/pay\n  confman set teams/payments pool.size 5 --type number --if-version 3\n  confman set teams/payments ca.pem @ca.pem --comment 'renewed'",
 	}
 	w.flags(cmd)
 	w.namespaceFlag(cmd)
@@ -116,6 +116,11 @@ func readValue(env Env, argument, valueType string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the value: %w", err)
 	}
+	return encodeValue(data, valueType)
+}
+
+// encodeValue makes the JSON of a value that is there as bytes.
+func encodeValue(data []byte, valueType string) (json.RawMessage, error) {
 	text := string(data)
 	switch valueType {
 	case wire.TypeBinary:
