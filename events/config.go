@@ -12,7 +12,7 @@ import (
 type Entry struct {
 	Namespace   string    `json:"namespace"`
 	Key         string    `json:"key"`
-	Value       Value     `json:",inline"`
+	Value       Value     `json:"value,omitzero"`
 	Description string    `json:"description,omitzero"`
 	Comment     string    `json:"comment,omitzero"` // of the last change
 	Version     uint64    `json:"version"`          // 1, 2, 3 … for each change, deletions included
@@ -79,18 +79,21 @@ type Condition struct {
 }
 
 func (c Condition) check(e Entry) error {
-	now := "does not exist"
-	if e.Live() {
-		now = fmt.Sprintf("is at version %d", e.Version)
-	}
+	live := e.Live()
 	switch {
-	case c.Exists && !e.Live(),
-		c.Versions != nil && !(e.Live() && slices.Contains(c.Versions, e.Version)):
-		return refuse(ErrCondition, "%s/%s %s, which the condition does not allow", e.Namespace, e.Key, now)
-	case c.Absent && e.Live(), e.Live() && slices.Contains(c.Not, e.Version):
-		return refuse(ErrCondition, "%s/%s %s, which the condition excludes", e.Namespace, e.Key, now)
+	case c.Exists && !live, c.Versions != nil && (!live || !slices.Contains(c.Versions, e.Version)):
+		return refuse(ErrCondition, "%s/%s %s, which the condition does not allow", e.Namespace, e.Key, e.standing())
+	case c.Absent && live, live && slices.Contains(c.Not, e.Version):
+		return refuse(ErrCondition, "%s/%s %s, which the condition excludes", e.Namespace, e.Key, e.standing())
 	}
 	return nil
+}
+
+func (e Entry) standing() string {
+	if e.Live() {
+		return fmt.Sprintf("is at version %d", e.Version)
+	}
+	return "does not exist"
 }
 
 // PutEntry sets the value of a key. A namespace that does not exist comes into

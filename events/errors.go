@@ -44,8 +44,8 @@ var (
 	ErrForeign = errors.New("not of this history")
 )
 
-// ErrUnknown: the write may or may not have happened. Asking again with the
-// same idempotency key settles it.
+// ErrUnknown says that the write may or may not have happened. Asking again with
+// the same idempotency key settles it.
 var ErrUnknown = errors.New("outcome unknown")
 
 // NotLeaderError says who leads instead, as far as this node knows.

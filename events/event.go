@@ -28,18 +28,19 @@ type Event struct {
 // the catalogue.
 type Data interface{ Kind() Kind }
 
-// body is an event as JSON. Members are added, never renamed.
-type body struct {
-	ID            ulid.ULID      `json:"id"`
-	Type          Kind           `json:"type"`
-	Shape         int            `json:"shape"`
-	Actor         string         `json:"actor"`
-	Namespace     string         `json:"namespace,omitzero"`
-	Key           string         `json:"key,omitzero"`
-	Data          jsontext.Value `json:"data"`
-	Request       string         `json:"request,omitzero"`
-	CorrelationID string         `json:"correlationId,omitzero"`
-	Transaction   string         `json:"transaction,omitzero"`
+// body is an event as JSON, its data as a Go value or as it stands. Members are
+// added, never renamed.
+type body[D any] struct {
+	ID            ulid.ULID `json:"id"`
+	Type          Kind      `json:"type"`
+	Shape         int       `json:"shape"`
+	Actor         string    `json:"actor"`
+	Namespace     string    `json:"namespace,omitzero"`
+	Key           string    `json:"key,omitzero"`
+	Data          D         `json:"data"`
+	Request       string    `json:"request,omitzero"`
+	CorrelationID string    `json:"correlationId,omitzero"`
+	Transaction   string    `json:"transaction,omitzero"`
 }
 
 // Encode is the event's body: a JSON object in the newest shape of its kind.
@@ -50,14 +51,14 @@ func (known shapes) encode(e Event) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("event kind %q is not in the catalogue", e.Data.Kind())
 	}
-	data, err := json.Marshal(e.Data)
+	encoded, err := json.Marshal(body[Data]{
+		ID: e.ID, Type: e.Data.Kind(), Shape: len(decoders), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
+		Data: e.Data, Request: e.Request, CorrelationID: e.CorrelationID, Transaction: e.Transaction,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", e.Data.Kind(), err)
 	}
-	return json.Marshal(body{
-		ID: e.ID, Type: e.Data.Kind(), Shape: len(decoders), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
-		Data: data, Request: e.Request, CorrelationID: e.CorrelationID, Transaction: e.Transaction,
-	})
+	return encoded, nil
 }
 
 // UnknownEventError says that a newer release wrote an event that this one
@@ -76,7 +77,7 @@ func (e *UnknownEventError) Error() string {
 func DecodeEvent(encoded []byte) (Event, error) { return catalogue.decode(encoded) }
 
 func (known shapes) decode(encoded []byte) (Event, error) {
-	var b body
+	var b body[jsontext.Value]
 	if err := json.Unmarshal(encoded, &b); err != nil {
 		return Event{}, fmt.Errorf("decode event: %w", err)
 	}

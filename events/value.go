@@ -73,6 +73,11 @@ func ParseValue(raw jsontext.Value, typ ValueType, maxBytes int) (Value, error) 
 	if len(raw) == 0 {
 		return Value{}, Invalid(field, "is missing")
 	}
+	if typ == "" || typ == String {
+		if v, ok := plainString(raw, maxBytes); ok {
+			return v, nil
+		}
+	}
 	raw = raw.Clone()
 	if err := raw.Format(); err != nil { // not Compact, which takes invalid UTF-8 and duplicate names
 		return Value{}, Invalid(field, "is not valid JSON: %v", err)
@@ -93,6 +98,15 @@ func ParseValue(raw jsontext.Value, typ ValueType, maxBytes int) (Value, error) 
 		}}}
 	}
 	return v, nil
+}
+
+// plainString takes the common case as it stands: a string without escapes has
+// one spelling only.
+func plainString(raw jsontext.Value, maxBytes int) (Value, bool) {
+	if raw[0] != '"' || len(raw) > maxBytes || bytes.IndexByte(raw, '\\') >= 0 || raw[len(raw)-1] != '"' || !raw.IsValid() {
+		return Value{}, false
+	}
+	return Value{Type: String, JSON: raw.Clone()}, true
 }
 
 func typeOf(k jsontext.Kind) ValueType {

@@ -64,7 +64,8 @@ func (s *State) appendViewRow(rows []Row, e events.Event, index uint64) []Row {
 		return append(rows, row(viewKey(apiKeyView, d.ID), s.APIKey(d.ID), index))
 	}
 	if e.Key != "" {
-		return append(rows, row(viewKey(entryView, entryKey(e.Namespace, e.Key)), s.Entry(e.Namespace, e.Key), index))
+		entry := s.Entry(e.Namespace, e.Key)
+		return append(rows, Row{Key: viewKey(entryView, entryKey(e.Namespace, e.Key)), Value: appendEntry(nil, &entry), Index: index})
 	}
 	n := s.Namespace(e.Namespace)
 	n.Contents = 0 // follows from the entries

@@ -77,7 +77,7 @@ func (n *Node) PromoteMember(ctx context.Context, id string) error {
 // is empty, and returns when this node no longer leads.
 func (n *Node) TransferLeadership(ctx context.Context, to string) error {
 	return n.asLeader(func(e *engine) error {
-		future := raft.Future(nil)
+		var future raft.Future
 		if to == "" {
 			future = e.raft.LeadershipTransfer()
 		} else {
@@ -185,6 +185,9 @@ func (n *Node) look() Standing {
 	}
 	if s.Role == "leader" && e.readyTerm.Load() != s.Term {
 		s.Reasons = append(s.Reasons, "just elected")
+	}
+	if n.present.load().Index() == 0 { // no API key exists yet
+		s.Reasons = append(s.Reasons, "the history has not begun")
 	}
 	if e.space.Level() != 0 {
 		s.Reasons = append(s.Reasons, fmt.Sprintf("the disk is nearly full: %d bytes are free", s.FreeBytes))

@@ -151,9 +151,10 @@ func (p *proposer) refuse() {
 // finish tells each waiting caller how the entry ended.
 func finish(batch []*pending, future raft.ApplyFuture) {
 	err := outcomeOf(future.Error())
-	results, ok := []projections.Result(nil), false
+	var results []projections.Result
 	if err == nil {
-		if results, ok = future.Response().([]projections.Result); !ok || len(results) != len(batch) {
+		results, _ = future.Response().([]projections.Result)
+		if len(results) != len(batch) {
 			err = fmt.Errorf("the entry was covered by a snapshot: %w", events.ErrUnknown)
 		}
 	}

@@ -58,7 +58,7 @@ func (l *Log) DeleteRange(min, max uint64) error {
 func (l *Log) GetLog(index uint64, entry *raft.Log) error {
 	err := l.read(index, entry)
 	switch {
-	case err == nil, err == raft.ErrLogNotFound, errors.Is(err, raftwal.ErrClosed):
+	case err == nil, errors.Is(err, raft.ErrLogNotFound), errors.Is(err, raftwal.ErrClosed):
 		return err
 	}
 	err = fmt.Errorf("read raft log entry %d: %w: %w", index, ErrCorrupt, err)

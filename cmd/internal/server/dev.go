@@ -22,6 +22,7 @@ import (
 
 	"confman/api"
 	"confman/cmd/internal/cli"
+	"confman/cmd/internal/settings"
 )
 
 const devHelp = `Run a cluster on this machine, for trying things out and for development.
@@ -62,7 +63,12 @@ func Dev(env cli.Env) *cobra.Command {
 	f.StringVar(&o.adminKey, "admin-key", "", "the first admin key, 16 bytes or more (default: made up)")
 	f.StringVarP(&o.output, "output", "o", "table", "table or json (one line)")
 	f.StringVar(&o.logLevel, "log-level", "error", "debug, info, warn or error")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), o, env) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if _, err := settings.Load(f, env.Environ, "", cli.Settings(cmd.Root())...); err != nil {
+			return &cli.ExitError{Code: cli.ExitUsage, Err: err}
+		}
+		return runDev(cmd.Context(), o, env)
+	}
 	return cmd
 }
 

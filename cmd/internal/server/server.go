@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -136,7 +137,9 @@ func (s *Server) handler(env Env, certs *certificates, hub *streaming.Hub) (http
 	forward := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTimeout}
 	if certs != nil {
 		config.Scheme = "https"
-		forward.TLSClientConfig = certs.dial()
+		forward.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return (&tls.Dialer{Config: certs.dial()}).DialContext(ctx, network, address) // the certificates of the moment
+		}
 	}
 	if s.options.HTTP.Forward {
 		config.Forward = forward
