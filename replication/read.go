@@ -80,21 +80,34 @@ func (e *engine) confirm() (uint64, error) {
 		return 0, fmt.Errorf("the leader has just been elected: %w", events.ErrUnavailable)
 	}
 	committed := e.raft.CommitIndex()
-	for {
-		if err := e.raft.VerifyLeader().Error(); err != nil {
-			return 0, fmt.Errorf("leadership is not confirmed: %w: %w", events.ErrUnavailable, err)
-		}
-		if e.raft.CurrentTerm() != term || e.raft.State() != raft.Leader {
-			return 0, fmt.Errorf("leadership was lost: %w", events.ErrUnavailable)
-		}
-		if e.majorityAnswered(term, begun) {
-			break
-		}
-		if time.Since(begun) > maxConfirmation {
-			return 0, fmt.Errorf("no majority of voters confirms: %w", events.ErrUnavailable)
-		}
+	// This has Raft send heartbeats at once; what it reports may rest on
+	// answers to older ones.
+	if err := e.raft.VerifyLeader().Error(); err != nil {
+		return 0, fmt.Errorf("leadership is not confirmed: %w: %w", events.ErrUnavailable, err)
+	}
+	if err := e.awaitMajority(term, begun); err != nil {
+		return 0, err
+	}
+	if e.raft.CurrentTerm() != term || e.raft.State() != raft.Leader {
+		return 0, fmt.Errorf("leadership was lost: %w", events.ErrUnavailable)
 	}
 	return e.newestCommand(committed)
+}
+
+func (e *engine) awaitMajority(term uint64, since time.Time) error {
+	late := time.NewTimer(maxConfirmation)
+	defer late.Stop()
+	for {
+		answer := e.transport.NextAck() // before looking
+		if e.majorityAnswered(term, since) {
+			return nil
+		}
+		select {
+		case <-answer:
+		case <-late.C:
+			return fmt.Errorf("no majority of voters confirms: %w", events.ErrUnavailable)
+		}
+	}
 }
 
 // majorityAnswered reports whether a majority of voters, this node included,

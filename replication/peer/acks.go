@@ -9,8 +9,9 @@ import (
 
 // acks remembers when each peer last followed this node.
 type acks struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the fields below
 	peers map[raft.ServerID]ack
+	next  chan struct{} // closed at the next answer; nil while nobody waits
 }
 
 type ack struct {
@@ -35,6 +36,17 @@ func (t *Transport) AckedSince(term uint64, since time.Time) []raft.ServerID {
 	return ids
 }
 
+// NextAck returns a channel that is closed at the next answer with success. Take
+// it before asking AckedSince, so that no answer falls between the two.
+func (t *Transport) NextAck() <-chan struct{} {
+	t.acks.mu.Lock()
+	defer t.acks.mu.Unlock()
+	if t.acks.next == nil {
+		t.acks.next = make(chan struct{})
+	}
+	return t.acks.next
+}
+
 // LastContact returns when id last answered an AppendEntries of this node,
 // whatever it answered; the zero time when it never has.
 func (t *Transport) LastContact(id raft.ServerID) time.Time {
@@ -50,6 +62,10 @@ func (a *acks) note(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRe
 	peer.answered = time.Now()
 	if resp.Success && resp.Term == args.Term && (args.Term > peer.term || args.Term == peer.term && sent.After(peer.sent)) {
 		peer.term, peer.sent = args.Term, sent
+		if a.next != nil {
+			defer close(a.next)
+			a.next = nil
+		}
 	}
 	a.peers[id] = peer
 }
