@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,9 @@ func Serve(env cli.Env) *cobra.Command {
 	return cmd
 }
 
+// gcPercent trades memory for time: a node allocates much and keeps little.
+const gcPercent = 300
+
 func loadSettings(cmd *cobra.Command, env cli.Env) (*settings.Settings, error) {
 	file, err := cmd.Flags().GetString("config")
 	if err != nil {
@@ -57,6 +61,9 @@ func loadSettings(cmd *cobra.Command, env cli.Env) (*settings.Settings, error) {
 // runNode runs until the context ends. What makes the node unfit ends the
 // process at once: a node in doubt about its disk must not go on voting.
 func runNode(ctx context.Context, o Options, env cli.Env) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	log, err := newLog(o, env.Stderr)
 	if err != nil {
 		return &cli.ExitError{Code: cli.ExitUsage, Err: err}
