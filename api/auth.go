@@ -33,21 +33,26 @@ func (x *exchange) credentials() error {
 	return nil
 }
 
-// authenticate finds out who bears the key. A node that has not yet learnt of a
-// key waits for the index that the request asks for, if it does.
+// errUnknownKey says that this node's state does not have the key.
+var errUnknownKey = fmt.Errorf("%w: the API key is not known here", errUnauthenticated)
+
+// authenticate finds out who bears the key. That a key is not known is a read of
+// the present, which a node that has just started, or just been elected, may not
+// have reached: before the caller hears so, the state is that of the index that
+// the request asks for, or else confirmed.
 func (x *exchange) authenticate() error {
 	err := x.identify()
-	if !errors.Is(err, errUnauthenticated) {
-		return err
-	}
-	least, ahead := x.minIndex()
-	if ahead != nil || least.Index <= x.Reader.State().Index() {
+	if !errors.Is(err, errUnknownKey) {
 		return err
 	}
 	ctx, cancel := x.within(defaultWait)
 	defer cancel()
-	if x.await(ctx, least.Index) != nil {
-		return err
+	if least, bad := x.minIndex(); bad == nil && least.Index > x.Reader.State().Index() {
+		if x.await(ctx, least.Index) != nil {
+			return err
+		}
+	} else if unsure := x.Reader.Linearizable(ctx); unsure != nil {
+		return fmt.Errorf("whether the API key exists cannot be told: %w", unsure)
 	}
 	return x.identify()
 }
@@ -67,7 +72,7 @@ func (x *exchange) identify() error {
 	case mistyped(x.credential):
 		return fmt.Errorf("%w: the API key is mistyped or cut off: its checksum does not match", errUnauthenticated)
 	}
-	return fmt.Errorf("%w: the API key is not known here", errUnauthenticated)
+	return errUnknownKey
 }
 
 // still checks after a wait that the caller may still do what it asked for.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -64,11 +65,12 @@ func (x *exchange) forward(leader string) {
 // lost judges a forwarded request that got no answer.
 func lost(leader string, err error) error {
 	var dial *net.OpError
+	var stranger *tls.CertificateVerificationError
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
 		return tooLong(long.Limit)
-	case errors.As(err, &dial) && dial.Op == "dial":
+	case errors.As(err, &dial) && dial.Op == "dial", errors.As(err, &stranger):
 		return fmt.Errorf("the leader %s is not reached (%w): %w", leader, err, events.ErrUnavailable)
 	}
 	return fmt.Errorf("forwarded to the leader %s, no answer (%w): %w", leader, err, events.ErrUnknown)

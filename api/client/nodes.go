@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	breakAfter = 3               // connection failures in a row that open a node's breaker
-	coolDown   = 5 * time.Second // how long it stays open
+	breakAfter = 3           // connection failures in a row that open a node's breaker
+	coolDown   = time.Second // how long it stays open: about what a restart takes
 )
 
 // nodes are the members that this client may talk to, by origin.
 type nodes struct {
 	mu      sync.Mutex
 	given   []string         // origins from the Config, in their order
+	learnt  []string         // further members, in the order they were heard of
 	byName  map[string]*node // the given ones and those learnt
 	current int              // index into given: who answered last
 	leader  string           // origin; empty when not known
@@ -86,6 +87,7 @@ func (n *nodes) pick(write bool, not string, now time.Time) (origin string, wait
 	for i := range n.given {
 		order = append(order, n.given[(n.current+i)%len(n.given)])
 	}
+	order = append(order, n.learnt...) // when none of the given ones will do
 	best := -1
 	for i, candidate := range order {
 		if best < 0 || n.worse(order[best], candidate, not, now) {
@@ -140,6 +142,7 @@ func (n *nodes) learn(from string, bases ...string) {
 		}
 		if n.byName[origin] == nil {
 			n.byName[origin] = &node{}
+			n.learnt = append(n.learnt, origin)
 		}
 	}
 }

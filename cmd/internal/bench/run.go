@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -121,7 +122,7 @@ func (r *run) round(ctx context.Context, clients int) error {
 		if http, err = r.floorHTTP(ctx, clients); err != nil {
 			return err
 		}
-		if r.options.writes() {
+		if slices.Contains(r.options.work, workPut) {
 			if bare, err = r.floorRaft(ctx, clients); err != nil {
 				return err
 			}
@@ -205,29 +206,30 @@ const (
 	workMixed = "mixed"
 )
 
+// writesOf is the share of writes in a workload.
+func writesOf(name string) float64 {
+	switch name {
+	case workPut:
+		return 1
+	case workMixed:
+		return 0.2
+	}
+	return 0
+}
+
 // workloads lists what the options ask for.
 func (o options) workloads() (all []workload) {
 	for _, name := range o.work {
-		switch name {
-		case workPut:
-			all = append(all, workload{name: name, writes: 1})
+		w := workload{name: name, writes: writesOf(name)}
+		if name == workPut {
+			all = append(all, w)
 			continue
 		}
-		share := map[string]float64{workMixed: 0.2}[name]
-		for _, c := range o.consistency {
-			all = append(all, workload{name: name, writes: share, consistency: c})
+		for _, w.consistency = range o.consistency {
+			all = append(all, w)
 		}
 	}
 	return all
-}
-
-func (o options) writes() bool {
-	for _, w := range o.workloads() {
-		if w.writes == 1 {
-			return true
-		}
-	}
-	return false
 }
 
 func (o options) sizes() data { return data{keys: o.keys, valueBytes: o.valueBytes} }
