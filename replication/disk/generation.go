@@ -73,6 +73,9 @@ func badgerOptions(dir string, c Config) badger.Options {
 		WithValueLogFileSize(16 << 20).
 		WithBlockCacheSize(0). // blocks lie in mapped files as they are: a cache doubles the time of a read
 		WithNumCompactors(2).
+		WithBaseLevelSize(256 << 20).
+		WithNumLevelZeroTables(8).
+		WithNumLevelZeroTablesStall(24).
 		WithCompactL0OnClose(false).
 		WithMetricsEnabled(false)
 }

@@ -40,7 +40,11 @@ func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	}
 	e := s.log.WithLevel(zl).Str("part", name)
 	for i := 0; i+1 < len(args); i += 2 {
-		e = e.Str(fmt.Sprint(args[i]), text(args[i+1]))
+		name := fmt.Sprint(args[i])
+		if name == "node" { // the logger has said which
+			name = "self"
+		}
+		e = e.Str(name, text(args[i+1]))
 	}
 	e.Msg(msg)
 }
