@@ -17,18 +17,24 @@ func TestCreateAndRevokeKeys(t *testing.T) {
 		return k
 	}
 	checkRulings(t, []ruling{
-		{name: "a new key", command: key, guards: []events.Guard{theKey("k9", 0)},
-			facts: []fact{{"", "", events.KeyCreated(key)}}},
-		{name: "without a principal it acts by its name", command: with(func(k *events.CreateKey) { k.Principal = "" }),
+		{
+			name: "a new key", command: key, guards: []events.Guard{theKey("k9", 0)},
+			facts: []fact{{"", "", events.KeyCreated(key)}},
+		},
+		{
+			name: "without a principal it acts by its name", command: with(func(k *events.CreateKey) { k.Principal = "" }),
 			guards: []events.Guard{theKey("k9", 0)},
-			facts:  []fact{{"", "", events.KeyCreated(with(func(k *events.CreateKey) { k.Principal = "deploys" }))}}},
+			facts:  []fact{{"", "", events.KeyCreated(with(func(k *events.CreateKey) { k.Principal = "deploys" }))}},
+		},
 		{name: "an ID that is taken", command: with(func(k *events.CreateKey) { k.ID = "k1" }), refused: events.ErrConflict, says: "k1"},
 		{name: "an ID of a revoked key", command: with(func(k *events.CreateKey) { k.ID = "k2" }), refused: events.ErrConflict, says: "k2"},
 		{name: "no name", command: with(func(k *events.CreateKey) { k.Name = "" }), refused: events.ErrInvalid, says: "name is empty"},
 		{name: "a bad principal", command: with(func(k *events.CreateKey) { k.Principal = "a\nb" }), refused: events.ErrInvalid, says: "principal"},
 		{name: "no grants", command: with(func(k *events.CreateKey) { k.Grants = nil }), refused: events.ErrInvalid, says: "grants is empty"},
-		{name: "revoked", command: events.RevokeKey{ID: "k1"}, guards: []events.Guard{theKey("k1", 2)},
-			facts: []fact{{"", "", events.KeyRevoked{ID: "k1"}}}},
+		{
+			name: "revoked", command: events.RevokeKey{ID: "k1"}, guards: []events.Guard{theKey("k1", 2)},
+			facts: []fact{{"", "", events.KeyRevoked{ID: "k1"}}},
+		},
 		{name: "revoked again changes nothing", command: events.RevokeKey{ID: "k2"}, guards: []events.Guard{theKey("k2", 11)}},
 		{name: "an unknown key", command: events.RevokeKey{ID: "k3"}, refused: events.ErrNotFound, says: `"k3"`},
 	})

@@ -24,63 +24,93 @@ func TestPutEntry(t *testing.T) {
 	}
 	at9 := []events.Guard{theEntry("pay", "url", 9)}
 	checkRulings(t, []ruling{
-		{name: "a new key", command: put("pay", "new", `"a"`),
+		{
+			name: "a new key", command: put("pay", "new", `"a"`),
 			facts:  []fact{{"pay", "new", events.ConfigCreated{Value: text("a"), Version: 1}}},
-			guards: []events.Guard{theEntry("pay", "new", 0), theNamespace("pay", 3)}},
-		{name: "a deleted key goes on counting and forgets its description", command: put("pay", "old", `"a"`),
+			guards: []events.Guard{theEntry("pay", "new", 0), theNamespace("pay", 3)},
+		},
+		{
+			name: "a deleted key goes on counting and forgets its description", command: put("pay", "old", `"a"`),
 			facts:  []fact{{"pay", "old", events.ConfigCreated{Value: text("a"), Version: 5}}},
-			guards: []events.Guard{theEntry("pay", "old", 8), theNamespace("pay", 3)}},
-		{name: "a new namespace comes into being, owned by the actor", command: put("new/ns", "k", `1`),
+			guards: []events.Guard{theEntry("pay", "old", 8), theNamespace("pay", 3)},
+		},
+		{
+			name: "a new namespace comes into being, owned by the actor", command: put("new/ns", "k", `1`),
 			facts: []fact{
 				{"new/ns", "", events.NamespaceCreated{NamespaceProperties: events.NamespaceProperties{Owner: "carol"}}},
 				{"new/ns", "k", events.ConfigCreated{Value: events.Value{Type: events.Number, JSON: []byte("1")}, Version: 1}},
 			},
-			guards: []events.Guard{theEntry("new/ns", "k", 0), theNamespace("new/ns", 0)}},
-		{name: "a deleted namespace comes into being again", command: put("gone", "key", `"a"`),
+			guards: []events.Guard{theEntry("new/ns", "k", 0), theNamespace("new/ns", 0)},
+		},
+		{
+			name: "a deleted namespace comes into being again", command: put("gone", "key", `"a"`),
 			facts: []fact{
 				{"gone", "", events.NamespaceCreated{NamespaceProperties: events.NamespaceProperties{Owner: "carol"}}},
 				{"gone", "key", events.ConfigCreated{Value: text("a"), Version: 4}},
 			},
-			guards: []events.Guard{theEntry("gone", "key", 6), theNamespace("gone", 7)}},
-		{name: "another value keeps the description", command: put("pay", "url", `"b"`),
-			facts: updated(text("b"), "where", ""), guards: at9},
-		{name: "another type is another value",
+			guards: []events.Guard{theEntry("gone", "key", 6), theNamespace("gone", 7)},
+		},
+		{
+			name: "another value keeps the description", command: put("pay", "url", `"b"`),
+			facts: updated(text("b"), "where", ""), guards: at9,
+		},
+		{
+			name:    "another type is another value",
 			command: putURL(func(p *events.PutEntry) { p.Value, p.Type = []byte(`"\"a\""`), events.JSON }),
-			facts:   updated(events.Value{Type: events.JSON, JSON: []byte(`"a"`)}, "where", ""), guards: at9},
-		{name: "another description",
+			facts:   updated(events.Value{Type: events.JSON, JSON: []byte(`"a"`)}, "where", ""), guards: at9,
+		},
+		{
+			name:    "another description",
 			command: putURL(func(p *events.PutEntry) { p.Value, p.Description, p.Comment = []byte(`"a"`), new("there"), "moved" }),
-			facts:   updated(text("a"), "there", "moved"), guards: at9},
-		{name: "the description taken away",
+			facts:   updated(text("a"), "there", "moved"), guards: at9,
+		},
+		{
+			name:    "the description taken away",
 			command: putURL(func(p *events.PutEntry) { p.Value, p.Description = []byte(`"a"`), new("") }),
-			facts:   updated(text("a"), "", ""), guards: at9},
+			facts:   updated(text("a"), "", ""), guards: at9,
+		},
 		{name: "the value it has, spelt otherwise, changes nothing", command: put("pay", "url", ` "\u0061" `), guards: at9},
-		{name: "a comment alone changes nothing",
-			command: putURL(func(p *events.PutEntry) { p.Value, p.Comment = []byte(`"a"`), "again" }), guards: at9},
+		{
+			name:    "a comment alone changes nothing",
+			command: putURL(func(p *events.PutEntry) { p.Value, p.Comment = []byte(`"a"`), "again" }), guards: at9,
+		},
 		{name: "a bad namespace", command: put("a//b", "k", `1`), refused: events.ErrInvalid, says: "namespace"},
 		{name: "the root holds no entries", command: put("/", "k", `1`), refused: events.ErrInvalid, says: "namespace"},
 		{name: "a bad key", command: put("pay", "a b", `1`), refused: events.ErrInvalid, says: "key"},
 		{name: "no value", command: put("pay", "k", ``), refused: events.ErrInvalid, says: "missing"},
 		{name: "a bad comment", command: putURL(func(p *events.PutEntry) { p.Comment = "\x00" }), refused: events.ErrInvalid, says: "comment"},
-		{name: "a long description", command: putURL(func(p *events.PutEntry) { p.Description = new(strings.Repeat("x", 4097)) }),
-			refused: events.ErrInvalid, says: "description has 4097 bytes"},
-		{name: "a condition that does not hold", command: putURL(func(p *events.PutEntry) { p.If.Versions = []uint64{1} }),
-			refused: events.ErrCondition, says: "pay/url is at version 2"},
-		{name: "a bad form is said before a condition", command: putURL(func(p *events.PutEntry) { p.Key, p.If.Exists = "/", true }),
-			refused: events.ErrInvalid, says: "key"},
+		{
+			name: "a long description", command: putURL(func(p *events.PutEntry) { p.Description = new(strings.Repeat("x", 4097)) }),
+			refused: events.ErrInvalid, says: "description has 4097 bytes",
+		},
+		{
+			name: "a condition that does not hold", command: putURL(func(p *events.PutEntry) { p.If.Versions = []uint64{1} }),
+			refused: events.ErrCondition, says: "pay/url is at version 2",
+		},
+		{
+			name: "a bad form is said before a condition", command: putURL(func(p *events.PutEntry) { p.Key, p.If.Exists = "/", true }),
+			refused: events.ErrInvalid, says: "key",
+		},
 	})
 }
 
 func TestDeleteEntry(t *testing.T) {
 	checkRulings(t, []ruling{
-		{name: "a live one", command: events.DeleteEntry{Namespace: "pay", Key: "url", Comment: "over", If: events.Condition{Versions: []uint64{2}}},
+		{
+			name: "a live one", command: events.DeleteEntry{Namespace: "pay", Key: "url", Comment: "over", If: events.Condition{Versions: []uint64{2}}},
 			facts:  []fact{{"pay", "url", events.ConfigDeleted{Version: 3, Comment: "over", Previous: was("a", 2)}}},
-			guards: []events.Guard{theEntry("pay", "url", 9)}},
+			guards: []events.Guard{theEntry("pay", "url", 9)},
+		},
 		{name: "a deleted one", command: events.DeleteEntry{Namespace: "pay", Key: "old"}, refused: events.ErrNotFound, says: "pay/old does not exist"},
 		{name: "one that never was", command: events.DeleteEntry{Namespace: "x", Key: "y"}, refused: events.ErrNotFound, says: "x/y does not exist"},
-		{name: "a missing one under a condition", command: events.DeleteEntry{Namespace: "x", Key: "y", If: events.Condition{Exists: true}},
-			refused: events.ErrCondition, says: "x/y does not exist"},
-		{name: "another version", command: events.DeleteEntry{Namespace: "pay", Key: "url", If: events.Condition{Versions: []uint64{3}}},
-			refused: events.ErrCondition, says: "is at version 2"},
+		{
+			name: "a missing one under a condition", command: events.DeleteEntry{Namespace: "x", Key: "y", If: events.Condition{Exists: true}},
+			refused: events.ErrCondition, says: "x/y does not exist",
+		},
+		{
+			name: "another version", command: events.DeleteEntry{Namespace: "pay", Key: "url", If: events.Condition{Versions: []uint64{3}}},
+			refused: events.ErrCondition, says: "is at version 2",
+		},
 		{name: "a bad name", command: events.DeleteEntry{Namespace: "pay"}, refused: events.ErrInvalid, says: "key is empty"},
 		{name: "a bad comment", command: events.DeleteEntry{Namespace: "pay", Key: "url", Comment: "\xff"}, refused: events.ErrInvalid, says: "UTF-8"},
 	})

@@ -35,20 +35,34 @@ func TestTransact(t *testing.T) {
 			If: []events.VersionIs{is("zone", 1)}, Set: []events.PutEntry{put("pay", "url", `"a"`)},
 		}, guards: []events.Guard{theEntry("pay", "zone", 5), theEntry("pay", "url", 9)}},
 		{name: "no operations", command: events.Transact{If: []events.VersionIs{is("zone", 1)}}, refused: events.ErrInvalid, says: "set is empty"},
-		{name: "a key set twice", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`), put("pay", "a", `2`)}},
-			refused: events.ErrInvalid, says: "set/1 changes pay/a"},
-		{name: "a key set and deleted", command: events.Transact{Set: []events.PutEntry{put("pay", "url", `1`)}, Delete: []events.DeleteEntry{del("pay", "url")}},
-			refused: events.ErrInvalid, says: "delete/0 changes pay/url"},
-		{name: "a bad value", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`), put("pay", "b", `null`)}},
-			refused: events.ErrInvalid, says: "set/1/value is null"},
-		{name: "a bad name in a condition", command: events.Transact{If: []events.VersionIs{is("", 1)}, Set: []events.PutEntry{put("pay", "a", `1`)}},
-			refused: events.ErrInvalid, says: "if/0/key is empty"},
-		{name: "an operation's own condition", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`), conditional}},
-			refused: events.ErrCondition, says: "pay/url is at version 2"},
-		{name: "a deletion of nothing", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`)}, Delete: []events.DeleteEntry{del("pay", "old")}},
-			refused: events.ErrNotFound, says: "pay/old does not exist"},
-		{name: "the version of a deletion is not the present", command: events.Transact{If: []events.VersionIs{is("old", 4)}, Set: []events.PutEntry{put("pay", "a", `1`)}},
-			refused: events.ErrConflict, says: "pay/old is at version 0, not 4"},
+		{
+			name: "a key set twice", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`), put("pay", "a", `2`)}},
+			refused: events.ErrInvalid, says: "set/1 changes pay/a",
+		},
+		{
+			name: "a key set and deleted", command: events.Transact{Set: []events.PutEntry{put("pay", "url", `1`)}, Delete: []events.DeleteEntry{del("pay", "url")}},
+			refused: events.ErrInvalid, says: "delete/0 changes pay/url",
+		},
+		{
+			name: "a bad value", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`), put("pay", "b", `null`)}},
+			refused: events.ErrInvalid, says: "set/1/value is null",
+		},
+		{
+			name: "a bad name in a condition", command: events.Transact{If: []events.VersionIs{is("", 1)}, Set: []events.PutEntry{put("pay", "a", `1`)}},
+			refused: events.ErrInvalid, says: "if/0/key is empty",
+		},
+		{
+			name: "an operation's own condition", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`), conditional}},
+			refused: events.ErrCondition, says: "pay/url is at version 2",
+		},
+		{
+			name: "a deletion of nothing", command: events.Transact{Set: []events.PutEntry{put("pay", "a", `1`)}, Delete: []events.DeleteEntry{del("pay", "old")}},
+			refused: events.ErrNotFound, says: "pay/old does not exist",
+		},
+		{
+			name: "the version of a deletion is not the present", command: events.Transact{If: []events.VersionIs{is("old", 4)}, Set: []events.PutEntry{put("pay", "a", `1`)}},
+			refused: events.ErrConflict, says: "pay/old is at version 0, not 4",
+		},
 	})
 }
 

@@ -271,7 +271,6 @@ func TestFullDiskRefusesWritesBeforeTheyAreProposed(t *testing.T) {
 	config := c.leader().Node.config
 	before := c.leader().State().Index()
 	c.stop("n1")
-	config.MinFreeBytes = 1 << 20
 	n := c.start(Config{Member: config.Member, Dir: config.Dir, Peers: config.Peers}, listen(t, config.Address))
 	n.awaitReady(t)
 	n.engine.Load().space.Close()

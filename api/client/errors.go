@@ -135,7 +135,7 @@ func (p *Problem) never() bool {
 // settled reports whether the answer also says that no earlier attempt with the
 // same idempotency key changed anything: the server looks for its outcome first.
 func (p *Problem) settled() bool {
-	switch p.kind() {
+	switch p.kind() { //nolint:errorlint // kind returns the sentinels themselves
 	case ErrInvalid, ErrNotFound, ErrConflict, ErrConditionFailed, ErrTooLarge:
 		return true
 	}

@@ -105,9 +105,28 @@ func TestPutConfigTellsNullFromAbsent(t *testing.T) {
 // Every exported field of every shape names its JSON member in camelCase.
 func TestMembersAreCamelCase(t *testing.T) {
 	shapes := []any{
-		wire.Namespace{}, wire.PutNamespace{}, wire.ConfigEntry{}, wire.PutConfig{}, wire.BulkEntry{}, wire.HistoryVersion{},
-		wire.Transaction{}, wire.TransactionResult{}, wire.OperationResult{}, wire.Problem{}, wire.AuditEvent{}, wire.Event{},
-		wire.ConfigChange{}, wire.NewKey{}, wire.APIKey{}, wire.Principal{}, wire.Ready{}, wire.Cluster{}, wire.Member{}, wire.NewMember{}, wire.TransferLeader{}, wire.Snapshot{},
+		wire.Namespace{},
+		wire.PutNamespace{},
+		wire.ConfigEntry{},
+		wire.PutConfig{},
+		wire.BulkEntry{},
+		wire.HistoryVersion{},
+		wire.Transaction{},
+		wire.TransactionResult{},
+		wire.OperationResult{},
+		wire.Problem{},
+		wire.AuditEvent{},
+		wire.Event{},
+		wire.ConfigChange{},
+		wire.NewKey{},
+		wire.APIKey{},
+		wire.Principal{},
+		wire.Ready{},
+		wire.Cluster{},
+		wire.Member{},
+		wire.NewMember{},
+		wire.TransferLeader{},
+		wire.Snapshot{},
 	}
 	for _, shape := range shapes {
 		typ := reflect.TypeOf(shape)

@@ -1,13 +1,12 @@
 package torture
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
-
-	"errors"
-	"net/http"
 
 	"confman/api/client"
 	"confman/api/wire"

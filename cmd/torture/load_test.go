@@ -144,7 +144,8 @@ func (l *load) end() []acked {
 func (h history) check(t interface {
 	Helper()
 	Errorf(string, ...any)
-}, namespace string, writes []acked) {
+}, namespace string, writes []acked,
+) {
 	t.Helper()
 	seen := map[uint64]bool{}
 	for _, w := range writes {

@@ -19,8 +19,21 @@ func TestSpaceLevelsHaveHysteresis(t *testing.T) {
 		free uint64
 		want Level
 	}{
-		{150, OK}, {99, Soft}, {100, Soft}, {109, Soft}, {110, OK}, {49, Hard}, {50, Hard},
-		{59, Hard}, {60, Soft}, {55, Soft}, {109, Soft}, {200, OK}, {10, Hard}, {200, OK}, {100, OK},
+		{150, OK},
+		{99, Soft},
+		{100, Soft},
+		{109, Soft},
+		{110, OK},
+		{49, Hard},
+		{50, Hard},
+		{59, Hard},
+		{60, Soft},
+		{55, Soft},
+		{109, Soft},
+		{200, OK},
+		{10, Hard},
+		{200, OK},
+		{100, OK},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var free atomic.Uint64
@@ -68,7 +81,7 @@ func TestSpaceKeepsItsLevelWhenTheDiskCannotBeAsked(t *testing.T) {
 		}
 		defer s.Close()
 		fail.Store(true)
-		time.Sleep(10 * time.Second)
+		time.Sleep(10 * time.Second) //nolint:forbidigo // of the bubble: no time passes
 		synctest.Wait()
 		if s.Level() != Soft {
 			t.Errorf("level %v", s.Level())

@@ -107,7 +107,7 @@ func (s *streams) upgrade(conn net.Conn, addr, id string) (*bufio.Reader, error)
 		return nil, fmt.Errorf("ask for the upgrade: %w", err)
 	}
 	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, req)
+	resp, err := http.ReadResponse(r, req) //nolint:bodyclose // an upgrade has none; a refusal ends with the connection
 	if err != nil {
 		return nil, fmt.Errorf("wait for the upgrade: %w", err)
 	}

@@ -115,8 +115,10 @@ teams/web   bo      2026-01-31T12:00:00Z   -
 		{args: "namespace show teams/x", stdout: "NAMESPACE   OWNER   CREATED                DESCRIPTION\nteams/x     ana     2026-01-31T12:00:00Z   -\n"},
 		{args: "namespace create teams/x --owner bo", stderr: "namespace teams/x created\n", change: `PUT /api/v1/namespaces/teams%2Fx {"owner":"bo"}`},
 		{args: "namespace delete teams/x -y", stderr: "namespace teams/x deleted\n", change: "DELETE /api/v1/namespaces/teams%2Fx"},
-		{args: "key create ci --grant teams/pay=editor --grant /=viewer:db/* --expires 2027-01-01T00:00:00+01:00", stdout: "cf_shown_once\n", stderr: "API key 01KEY created for ci; it is shown only now\n",
-			change: `POST /api/v1/keys {"name":"ci","grants":[{"namespace":"teams/pay","role":"editor"},{"namespace":"/","role":"viewer","keys":"db/*"}],"expiresAt":"2026-12-31T23:00:00Z"}`},
+		{
+			args: "key create ci --grant teams/pay=editor --grant /=viewer:db/* --expires 2027-01-01T00:00:00+01:00", stdout: "cf_shown_once\n", stderr: "API key 01KEY created for ci; it is shown only now\n",
+			change: `POST /api/v1/keys {"name":"ci","grants":[{"namespace":"teams/pay","role":"editor"},{"namespace":"/","role":"viewer","keys":"db/*"}],"expiresAt":"2026-12-31T23:00:00Z"}`,
+		},
 		{args: "key list", stdout: `ID      NAME   PRINCIPAL   CREATED                EXPIRES   REVOKED                GRANTS
 01KEY   ci     ci          2026-01-31T12:00:00Z   never     2026-01-31T12:00:00Z   teams/pay=editor /=viewer:db/*
 `},

@@ -272,8 +272,10 @@ func TestPruneAsksAndDeletesWhatTheSourceLacks(t *testing.T) {
 }
 
 func TestImportRefusesBeforeItWrites(t *testing.T) {
-	dir := tree(t, map[string]string{"bad.yml": "a: [\n", "good.yml": "a: 1\n", "plain.txt": "a",
-		"deep.json": `{"k":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + "}"})
+	dir := tree(t, map[string]string{
+		"bad.yml": "a: [\n", "good.yml": "a: 1\n", "plain.txt": "a",
+		"deep.json": `{"k":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + "}",
+	})
 	for args, want := range map[string]struct {
 		code   int
 		stderr string

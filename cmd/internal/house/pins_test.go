@@ -109,10 +109,17 @@ func TestVersionsThatSatisfyAPin(t *testing.T) {
 		version, pin string
 		want         bool
 	}{
-		{"v1.8.0", "v1.8.0", true}, {"v1.8.1", "v1.8.0", false}, {"", "v1.8.0", false},
-		{"v4.9.6", "≥v4.9.6", true}, {"v4.9.10", "≥v4.9.6", true}, {"v4.10.0", "≥v4.9.6", true},
-		{"v4.9.5", "≥v4.9.6", false}, {"v4.8.9", "≥v4.9.6", false}, {"v5.0.0", "≥v4.9.6", false},
-		{"", "≥v4.9.6", false}, {"v4.9.7-0.20260101000000-abcdefabcdef", "≥v4.9.6", false},
+		{"v1.8.0", "v1.8.0", true},
+		{"v1.8.1", "v1.8.0", false},
+		{"", "v1.8.0", false},
+		{"v4.9.6", "≥v4.9.6", true},
+		{"v4.9.10", "≥v4.9.6", true},
+		{"v4.10.0", "≥v4.9.6", true},
+		{"v4.9.5", "≥v4.9.6", false},
+		{"v4.8.9", "≥v4.9.6", false},
+		{"v5.0.0", "≥v4.9.6", false},
+		{"", "≥v4.9.6", false},
+		{"v4.9.7-0.20260101000000-abcdefabcdef", "≥v4.9.6", false},
 	} {
 		if got := satisfies(tt.version, tt.pin); got != tt.want {
 			t.Errorf("%q for %q: %v", tt.version, tt.pin, got)
