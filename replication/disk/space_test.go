@@ -49,7 +49,7 @@ func TestSpaceLevelsHaveHysteresis(t *testing.T) {
 		}
 		for i, look := range looks {
 			free.Store(look.free)
-			time.Sleep(time.Minute) // of the bubble's clock
+			time.Sleep(time.Minute) //nolint:forbidigo // of the bubble's clock
 			synctest.Wait()
 			if s.Level() != look.want || s.Free() != look.free {
 				t.Errorf("look %d: %d free: %v of %d, want %v", i, look.free, s.Level(), s.Free(), look.want)
