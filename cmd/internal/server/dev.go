@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,7 +30,8 @@ const devHelp = `Run a cluster on this machine, for trying things out and for de
 
 Without --data everything is gone when it stops. It is ready when it prints the
 addresses and an admin key; Ctrl-C stops it. With --nodes 3 it starts three
-processes, the second and third 100 and 200 ports above --listen.`
+processes, the second and third 100 and 200 ports above --listen. One that is
+killed is started again after a few seconds.`
 
 type devOptions struct {
 	nodes    int
@@ -130,8 +132,21 @@ func prepareDev(o devOptions) (*devCluster, error) {
 		d.nodes = append(d.nodes, devNode{id, "http://" + address})
 		d.members = append(d.members, id+"="+address)
 		d.listen = append(d.listen, address)
+		if err := free(address); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
+}
+
+// free fails when somebody listens at the address: dev would take that server
+// for its own.
+func free(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w; --listen HOST:PORT chooses another address", err)
+	}
+	return l.Close()
 }
 
 func randomToken() string {
@@ -170,53 +185,78 @@ func (d *devCluster) serveOptions(i int) Options {
 func (d *devCluster) run(ctx context.Context, env cli.Env) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ready := make(chan struct{}) // closed when all nodes were
 	ended := make(chan error, len(d.nodes))
 	for i := range d.nodes {
-		child, err := d.start(env, i)
-		if err != nil {
-			cancel()
-			return err
-		}
-		go func() { ended <- child.wait(ctx) }()
+		go func() { ended <- d.keepUp(ctx, env, i, ready) }()
 	}
-	running := len(d.nodes)
-	err := d.awaitReady(ctx, ended, &running, env.Stdout)
-	cancel()
-	for range running {
-		err = errors.Join(err, <-ended)
-	}
-	return err
-}
-
-// awaitReady prints when all nodes are ready, and returns when the context ends
-// or a node does.
-func (d *devCluster) awaitReady(ctx context.Context, ended <-chan error, running *int, stdout io.Writer) error {
-	ready := make(chan struct{})
 	go func() {
 		for _, n := range d.nodes {
 			awaitHTTP(ctx, n.URL+"/health/ready")
 		}
 		close(ready)
 	}()
+	running := len(d.nodes)
+	var err error
+	select {
+	case <-ready:
+		if ctx.Err() == nil {
+			err = d.announce(env.Stdout)
+		}
+	case err = <-ended:
+		running--
+	}
+	if err != nil {
+		cancel()
+	}
+	for range running {
+		err = errors.Join(err, <-ended)
+		cancel() // one that ends for good takes the others along
+	}
+	return err
+}
+
+// devRestart is how long a node stays down that somebody killed: long enough to
+// see the others go on.
+const devRestart = 3 * time.Second
+
+// keepUp runs a node until the context ends. A process that somebody kills is
+// started again, unless it never got ready.
+func (d *devCluster) keepUp(ctx context.Context, env cli.Env, i int, ready <-chan struct{}) error {
 	for {
+		child, err := d.start(env, i)
+		if err != nil {
+			return err
+		}
+		err = child.wait(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
 		select {
 		case <-ready:
-			ready = nil
-			if ctx.Err() == nil {
-				if err := d.announce(stdout); err != nil {
-					return err
-				}
-			}
-		case err := <-ended:
-			*running--
-			if err == nil && ctx.Err() == nil {
-				err = errors.New("a node has stopped")
-			}
-			return err
+		default:
+			return errors.Join(err, fmt.Errorf("%s has stopped before it was ready", d.nodes[i].ID))
+		}
+		if !killed(err) {
+			return errors.Join(err, fmt.Errorf("%s has stopped", d.nodes[i].ID))
+		}
+		fmt.Fprintf(env.Stderr, "%s has stopped (%v); starting it again in %v\n", d.nodes[i].ID, err, devRestart)
+		select {
+		case <-time.After(devRestart):
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// killed reports whether a process was ended by a signal.
+func killed(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled()
 }
 
 // awaitHTTP returns when the URL answers 200 or the context ends.
@@ -245,7 +285,11 @@ func (d *devCluster) announce(w io.Writer) error {
 	}
 	fmt.Fprintln(w, "Confman is ready. In another terminal:")
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "  export CONFMAN_ADDR=%s CONFMAN_API_KEY=%s\n", d.nodes[0].URL, d.key)
+	urls := make([]string, len(d.nodes))
+	for i, n := range d.nodes {
+		urls[i] = n.URL
+	}
+	fmt.Fprintf(w, "  export CONFMAN_ADDR=%s CONFMAN_API_KEY=%s\n", strings.Join(urls, ","), d.key)
 	fmt.Fprintln(w, "  confman set app/prod greeting hello")
 	fmt.Fprintln(w, "  confman get app/prod greeting")
 	fmt.Fprintln(w)

@@ -129,6 +129,20 @@ func TestDevTakesTheGivenAdminKey(t *testing.T) {
 	}
 }
 
+func TestDevDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cmd := Dev(cli.Env{Stdout: io.Discard, Stderr: io.Discard})
+	cmd.SetArgs([]string{"--listen", l.Addr().String()})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMadeUpAdminKeyIsPrintedOnce(t *testing.T) {
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
