@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -22,15 +24,44 @@ func target(id raft.ServerID, addr raft.ServerAddress) raft.ServerAddress {
 	return addr + "/" + raft.ServerAddress(id)
 }
 
+// A peer that is away is tried again within one Dial: Raft doubles its pause with
+// each error, up to ten seconds, and a follower that has come back would wait for
+// as long as it was gone. Raft's shutdown waits for such a Dial, so not longer.
+const (
+	redialPause = 50 * time.Millisecond
+	redialFor   = time.Second
+)
+
+// awayError is the refusal of a node that cannot take a stream yet.
+type awayError struct{ error }
+
 // Dial opens a stream to the node and address that target has joined. All of it,
 // the handshakes too, is over after timeout: Raft gets a stream or an error.
 func (s *streams) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	addr, id, _ := strings.Cut(string(to), "/")
-	c, err := s.dial(addr, id, time.Now().Add(timeout))
-	if err != nil {
+	now := time.Now()
+	deadline, last := now.Add(timeout), now.Add(min(timeout, redialFor))
+	for {
+		c, err := s.dial(addr, id, deadline)
+		if err == nil {
+			return c, nil
+		}
+		away := errors.As(err, new(awayError)) || errors.Is(err, syscall.ECONNREFUSED)
+		if away && time.Now().Add(redialPause).Before(last) && s.rest(redialPause) {
+			continue
+		}
 		return nil, fmt.Errorf("dial %s at %s: %w", id, addr, err)
 	}
-	return c, nil
+}
+
+// rest pauses, and reports whether the streams are still open.
+func (s *streams) rest(pause time.Duration) bool {
+	select {
+	case <-time.After(pause):
+		return true
+	case <-s.closed:
+		return false
+	}
 }
 
 func (s *streams) dial(addr, id string, deadline time.Time) (net.Conn, error) {
@@ -111,10 +142,15 @@ func (s *streams) upgrade(conn net.Conn, addr, id string) (*bufio.Reader, error)
 	if err != nil {
 		return nil, fmt.Errorf("wait for the upgrade: %w", err)
 	}
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return nil, fmt.Errorf("refused with %s: %s", resp.Status, detail(resp))
+	switch resp.StatusCode {
+	case http.StatusSwitchingProtocols:
+		return r, nil
+	case http.StatusServiceUnavailable:
+		err = awayError{fmt.Errorf("refused with %s: %s", resp.Status, detail(resp))}
+	default:
+		err = fmt.Errorf("refused with %s: %s", resp.Status, detail(resp))
 	}
-	return r, nil
+	return nil, err
 }
 
 // detail returns what the peer said about its refusal, or what spoke there instead.
