@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"confman/api/wire"
@@ -135,11 +136,7 @@ func (p *Problem) never() bool {
 // settled reports whether the answer also says that no earlier attempt with the
 // same idempotency key changed anything: the server looks for its outcome first.
 func (p *Problem) settled() bool {
-	switch p.kind() { //nolint:errorlint // kind returns the sentinels themselves
-	case ErrInvalid, ErrNotFound, ErrConflict, ErrConditionFailed, ErrTooLarge:
-		return true
-	}
-	return false
+	return slices.Contains([]error{ErrInvalid, ErrNotFound, ErrConflict, ErrConditionFailed, ErrTooLarge}, p.kind())
 }
 
 // transient reports whether the same request may succeed a moment later.
