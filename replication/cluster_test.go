@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type testCluster struct {
 	t     *testing.T
 	peers []Member
 	nodes map[string]*testNode
+
+	election time.Duration // 0: 150 ms
 }
 
 type testNode struct {
@@ -65,6 +68,13 @@ func listen(t *testing.T, address string) net.Listener {
 func newCluster(t *testing.T, n int) *testCluster {
 	t.Helper()
 	c := &testCluster{t: t, nodes: map[string]*testNode{}}
+	c.form(n)
+	return c
+}
+
+func (c *testCluster) form(n int) {
+	t := c.t
+	t.Helper()
 	listeners := make([]net.Listener, n)
 	for i := range n {
 		listeners[i] = listen(t, "127.0.0.1:0")
@@ -74,7 +84,6 @@ func newCluster(t *testing.T, n int) *testCluster {
 		c.start(Config{Member: p, Dir: t.TempDir(), Peers: append([]Member(nil), c.peers...)}, listeners[i])
 	}
 	c.leader()
-	return c
 }
 
 func (c *testCluster) start(config Config, l net.Listener) *testNode {
@@ -85,7 +94,7 @@ func (c *testCluster) start(config Config, l net.Listener) *testNode {
 	}
 	n := &testNode{heard: &recorder{}, dir: config.Dir, died: make(chan error, 16)}
 	config.Token, config.Announce, config.Log = "a token for tests", n.heard, log
-	config.ElectionTimeout = 150 * time.Millisecond
+	config.ElectionTimeout = cmp.Or(c.election, 150*time.Millisecond)
 	config.MinFreeBytes = 1 << 20
 	config.Fatal = func(err error) {
 		select {
