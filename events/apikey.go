@@ -43,7 +43,7 @@ type KeyCreated struct {
 	Name      string    `json:"name"`
 	Principal string    `json:"principal"`
 	Grants    []Grant   `json:"grants"`
-	Digest    string    `json:"digest"`
+	Digest    string    `json:"digest,omitzero"` // never empty in the history
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
@@ -77,6 +77,9 @@ func (c CreateKey) decide(d *decision) error {
 	}
 	if err := CheckName("/principal", c.Principal); err != nil {
 		return err
+	}
+	if c.Principal == System {
+		return Invalid("/principal", "%s is the cluster itself", System)
 	}
 	if err := CheckGrants("/grants", c.Grants); err != nil {
 		return err

@@ -30,6 +30,8 @@ func TestCreateAndRevokeKeys(t *testing.T) {
 		{name: "an ID of a revoked key", command: with(func(k *events.CreateKey) { k.ID = "k2" }), refused: events.ErrConflict, says: "k2"},
 		{name: "no name", command: with(func(k *events.CreateKey) { k.Name = "" }), refused: events.ErrInvalid, says: "name is empty"},
 		{name: "a bad principal", command: with(func(k *events.CreateKey) { k.Principal = "a\nb" }), refused: events.ErrInvalid, says: "principal"},
+		{name: "the principal of the cluster itself", command: with(func(k *events.CreateKey) { k.Principal = "system" }), refused: events.ErrInvalid, says: "principal system"},
+		{name: "its name instead", command: with(func(k *events.CreateKey) { k.Name, k.Principal = "system", "" }), refused: events.ErrInvalid, says: "principal system"},
 		{name: "no grants", command: with(func(k *events.CreateKey) { k.Grants = nil }), refused: events.ErrInvalid, says: "grants is empty"},
 		{
 			name: "revoked", command: events.RevokeKey{ID: "k1"}, guards: []events.Guard{theKey("k1", 2)},

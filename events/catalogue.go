@@ -11,23 +11,35 @@ import (
 // decoder reads the data of one shape of one kind and brings it up to date.
 type decoder func(jsontext.Value) (Data, error)
 
-// shapes are the decoders of each kind, oldest shape first.
-type shapes map[Kind][]decoder
+// row is one kind of event: the level that its newest shape needs to be written,
+// and the decoders of all its shapes, oldest first.
+type row struct {
+	needs  Level
+	shapes []decoder
+}
+
+// kinds are the rows of a catalogue.
+type kinds map[Kind]row
 
 // catalogue lists every kind of event and every shape it was ever written in,
 // oldest first. New shapes are appended, old ones stay and upcast: their
-// decoder reads the old struct and returns the newest. testdata/ holds one
-// golden body for each row.
-var catalogue = shapes{
-	ClusterFormed{}.Kind():    {as[ClusterFormed]},
-	NamespaceCreated{}.Kind(): {as[NamespaceCreated]},
-	NamespaceUpdated{}.Kind(): {as[NamespaceUpdated]},
-	NamespaceDeleted{}.Kind(): {as[NamespaceDeleted]},
-	ConfigCreated{}.Kind():    {as[ConfigCreated]},
-	ConfigUpdated{}.Kind():    {as[ConfigUpdated]},
-	ConfigDeleted{}.Kind():    {as[ConfigDeleted]},
-	KeyCreated{}.Kind():       {as[KeyCreated]},
-	KeyRevoked{}.Kind():       {as[KeyRevoked]},
+// decoder reads the old struct and returns the newest. A kind or a shape that
+// releases of a lower level cannot read needs a level of its own. testdata/
+// holds one golden body for each shape.
+//
+// cluster.upgraded needs no more than the first level: it is what raises it.
+var catalogue = kinds{
+	ClusterFormed{}.Kind():    {1, []decoder{as[ClusterFormed]}},
+	ClusterUpgraded{}.Kind():  {1, []decoder{as[ClusterUpgraded]}},
+	HistoryTrimmed{}.Kind():   {2, []decoder{as[HistoryTrimmed]}},
+	NamespaceCreated{}.Kind(): {1, []decoder{as[NamespaceCreated]}},
+	NamespaceUpdated{}.Kind(): {1, []decoder{as[NamespaceUpdated]}},
+	NamespaceDeleted{}.Kind(): {1, []decoder{as[NamespaceDeleted]}},
+	ConfigCreated{}.Kind():    {1, []decoder{as[ConfigCreated]}},
+	ConfigUpdated{}.Kind():    {1, []decoder{as[ConfigUpdated]}},
+	ConfigDeleted{}.Kind():    {1, []decoder{as[ConfigDeleted]}},
+	KeyCreated{}.Kind():       {1, []decoder{as[KeyCreated]}},
+	KeyRevoked{}.Kind():       {1, []decoder{as[KeyRevoked]}},
 }
 
 // as decodes the newest shape of a kind.
@@ -41,4 +53,4 @@ func as[D Data](raw jsontext.Value) (Data, error) {
 func Kinds() []Kind { return slices.Sorted(maps.Keys(catalogue)) }
 
 // Shapes is how many shapes a kind has had; the newest has this number.
-func Shapes(k Kind) int { return len(catalogue[k]) }
+func Shapes(k Kind) int { return len(catalogue[k].shapes) }

@@ -6,8 +6,13 @@ import "time"
 type Cluster struct {
 	ID       string    `json:"id"` // ULID, minted when the cluster was formed; empty before
 	FormedAt time.Time `json:"formedAt,omitzero"`
+	Level    Level     `json:"level,omitzero"`   // 0: FirstLevel; see FeatureLevel
+	Horizon  Horizon   `json:"horizon,omitzero"` // the zero value: nothing was trimmed
 	Revision uint64    `json:"revision"`
 }
+
+// FeatureLevel is the level that the history is at.
+func (c Cluster) FeatureLevel() Level { return max(c.Level, FirstLevel) }
 
 // ClusterFormed is the first event of every history.
 type ClusterFormed struct {

@@ -12,6 +12,8 @@ import (
 // revision and are returned with Deleted set; what never was is returned as the
 // zero value.
 type View interface {
+	// Index is the newest event.
+	Index() uint64
 	Cluster() Cluster
 	Namespace(path string) Namespace
 	Entry(namespace, key string) Entry
@@ -61,7 +63,8 @@ func (r Rules) maxProposalBytes() int {
 
 // Decide judges a command against the present. The proposal holds the events to
 // record and the guards under which they are true; it has no events when the
-// present is already as the command wants it. The error is a refusal.
+// present is already as the command wants it. The error is a refusal, a
+// [*LevelError] where the history is at too low a level for the events.
 func (r Rules) Decide(view View, c Command, s Stamp) (Proposal, error) {
 	d := &decision{rules: r, view: view, guarded: map[Subject]bool{}}
 	if err := c.decide(d); err != nil {
@@ -69,7 +72,11 @@ func (r Rules) Decide(view View, c Command, s Stamp) (Proposal, error) {
 	}
 	p := Proposal{Time: s.Time, Claim: s.Claim, Guards: d.guards}
 	total := 0
+	level := view.Cluster().FeatureLevel()
 	for i, e := range d.events {
+		if kind := e.Data.Kind(); catalogue[kind].needs > level {
+			return Proposal{}, &LevelError{kind, catalogue[kind].needs, level}
+		}
 		e.ID = plus(s.ID, uint64(i))
 		e.Actor, e.CorrelationID = s.Actor, s.CorrelationID
 		if len(d.events) > 1 {

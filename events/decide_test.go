@@ -19,12 +19,14 @@ import (
 
 // world is a present made of maps, as dumb as can be.
 type world struct {
+	index      uint64
 	cluster    events.Cluster
 	namespaces map[string]events.Namespace
 	entries    map[[2]string]events.Entry
 	keys       map[string]events.APIKey
 }
 
+func (w world) Index() uint64                          { return w.index }
 func (w world) Cluster() events.Cluster                { return w.cluster }
 func (w world) Namespace(path string) events.Namespace { return w.namespaces[path] }
 func (w world) Entry(ns, key string) events.Entry      { return w.entries[[2]string{ns, key}] }
@@ -46,6 +48,7 @@ func (w world) Entries(ns string) iter.Seq[events.Entry] {
 // deleted entry key.
 func testWorld() world {
 	w := world{
+		index:   11,
 		cluster: events.Cluster{ID: "c1", Revision: 1},
 		namespaces: map[string]events.Namespace{
 			"pay":  {Path: "pay", Description: new("Payments"), Owner: "ann", Revision: 3, Contents: 9},
@@ -98,7 +101,7 @@ type fact struct {
 	data           events.Data
 }
 
-// ruling is one row of a table of rules, judged against testWorld.
+// ruling is one row of a table of rules.
 type ruling struct {
 	name    string
 	command events.Command
@@ -106,6 +109,7 @@ type ruling struct {
 	guards  []events.Guard
 	refused error
 	says    string // part of the refusal
+	in      *world // instead of testWorld
 }
 
 // checkRulings decides each command and checks that whatever is proposed bears
@@ -114,7 +118,11 @@ func checkRulings(t *testing.T, rulings []ruling) {
 	t.Helper()
 	stamp := testStamp()
 	for _, tt := range rulings {
-		p, err := events.Rules{}.Decide(testWorld(), tt.command, stamp)
+		w := testWorld()
+		if tt.in != nil {
+			w = *tt.in
+		}
+		p, err := events.Rules{}.Decide(w, tt.command, stamp)
 		if tt.refused != nil {
 			if !errors.Is(err, tt.refused) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%s: error %v, want %v that says %q", tt.name, err, tt.refused, tt.says)

@@ -46,13 +46,13 @@ type body[D any] struct {
 // Encode is the event's body: a JSON object in the newest shape of its kind.
 func (e Event) Encode() ([]byte, error) { return catalogue.encode(e) }
 
-func (known shapes) encode(e Event) ([]byte, error) {
-	decoders, ok := known[e.Data.Kind()]
+func (known kinds) encode(e Event) ([]byte, error) {
+	of, ok := known[e.Data.Kind()]
 	if !ok {
 		return nil, fmt.Errorf("event kind %q is not in the catalogue", e.Data.Kind())
 	}
 	encoded, err := json.Marshal(body[Data]{
-		ID: e.ID, Type: e.Data.Kind(), Shape: len(decoders), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
+		ID: e.ID, Type: e.Data.Kind(), Shape: len(of.shapes), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
 		Data: e.Data, Request: e.Request, CorrelationID: e.CorrelationID, Transaction: e.Transaction,
 	})
 	if err != nil {
@@ -76,16 +76,16 @@ func (e *UnknownEventError) Error() string {
 // [*UnknownEventError] or says that the bytes are damaged.
 func DecodeEvent(encoded []byte) (Event, error) { return catalogue.decode(encoded) }
 
-func (known shapes) decode(encoded []byte) (Event, error) {
+func (known kinds) decode(encoded []byte) (Event, error) {
 	var b body[jsontext.Value]
 	if err := json.Unmarshal(encoded, &b); err != nil {
 		return Event{}, fmt.Errorf("decode event: %w", err)
 	}
-	decoders, ok := known[b.Type]
-	if !ok || b.Shape < 1 || b.Shape > len(decoders) {
+	of := known[b.Type]
+	if b.Shape < 1 || b.Shape > len(of.shapes) {
 		return Event{}, &UnknownEventError{b.Type, b.Shape}
 	}
-	data, err := decoders[b.Shape-1](b.Data)
+	data, err := of.shapes[b.Shape-1](b.Data)
 	if err != nil {
 		return Event{}, fmt.Errorf("decode event %s %s: %w", b.Type, b.ID, err)
 	}

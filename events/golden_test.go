@@ -24,6 +24,13 @@ var goldenEvents = map[string]events.Event{
 			{ID: "n1", Address: "10.0.0.1:8080"}, {ID: "n2", Address: "10.0.0.2:8080"},
 		}},
 	},
+	"cluster.upgraded.1": {ID: goldenID(10), Actor: events.System, Data: events.ClusterUpgraded{Level: 2}},
+	"history.trimmed.1": {
+		ID: goldenID(11), Actor: events.System,
+		Data: events.HistoryTrimmed{Horizon: events.Horizon{
+			Oldest: 1042, Chain: events.Chain{0x9f, 0x3c, 0x2a, 0x1b, 31: 7}, Time: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC),
+		}},
+	},
 	"namespace.created.1": {
 		ID: goldenID(2), Actor: "ann", Namespace: "teams/pay", CorrelationID: "c-2",
 		Data: events.NamespaceCreated{NamespaceProperties: events.NamespaceProperties{Description: new("Payments"), Owner: "ann"}},
@@ -178,8 +185,8 @@ func TestStoredRecordsKeepTheirForm(t *testing.T) {
 		t.Errorf("parsed %+v, %v, want %+v", got, err, r)
 	}
 	wire := `{"index":42,"position":"` + r.Position().String() + `","time":"2025-11-22T08:26:40.123456789Z",` + string(body[1:])
-	if got := string(r.AppendWire(nil)); got != wire {
-		t.Errorf("on the wire %s, want %s", got, wire)
+	if got, err := r.AppendWire(nil, true); err != nil || string(got) != wire {
+		t.Errorf("on the wire %s, %v, want %s", got, err, wire)
 	}
 	if e, err := r.Event(); err != nil || !reflect.DeepEqual(e, goldenEvents["config.updated.1"]) {
 		t.Errorf("event %+v, %v", e, err)

@@ -121,6 +121,10 @@ func CheckName(pointer, name string) error {
 	return CheckText(pointer, name, MaxNameBytes)
 }
 
+// System is the principal that acts when the cluster acts by itself. No API key
+// is created for it.
+const System = "system"
+
 // Within reports whether the namespace path lies in the subtree of root, itself
 // included. The root "/" holds every namespace.
 func Within(path, root string) bool {

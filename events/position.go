@@ -25,6 +25,15 @@ func (c Chain) Next(stored []byte) Chain {
 
 func (c Chain) String() string { return hex.EncodeToString(c[:]) }
 
+// MarshalText writes 64 hex digits.
+func (c Chain) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (c *Chain) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseChain(string(text))
+	return err
+}
+
 // ParseChain reads the 64 hex digits that String writes.
 func ParseChain(s string) (Chain, error) {
 	var c Chain

@@ -3,7 +3,6 @@ package events
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -83,17 +82,4 @@ func (r Record) Event() (Event, error) {
 		return Event{}, fmt.Errorf("record %d: %w", r.Index, err)
 	}
 	return e, nil
-}
-
-// AppendWire appends the record as watchers and auditors see it: the body with
-// index, position and time in front.
-func (r Record) AppendWire(dst []byte) []byte {
-	dst = append(dst, `{"index":`...)
-	dst = strconv.AppendUint(dst, r.Index, 10)
-	dst = append(dst, `,"position":"`...)
-	dst = append(dst, r.Position().String()...)
-	dst = append(dst, `","time":"`...)
-	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
-	dst = append(dst, `",`...)
-	return append(dst, r.Body[1:]...)
 }

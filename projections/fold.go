@@ -196,6 +196,11 @@ func (s *State) fold(r events.Record, e events.Event) error {
 	switch d := e.Data.(type) {
 	case events.ClusterFormed:
 		s.cluster = events.Cluster{ID: d.ID, FormedAt: r.Time, Revision: r.Index}
+	case events.ClusterUpgraded:
+		s.cluster.Level, s.cluster.Revision = d.Level, r.Index
+		return d.Level.Check()
+	case events.HistoryTrimmed:
+		s.cluster.Horizon, s.cluster.Revision = d.Horizon, r.Index
 	case events.NamespaceCreated:
 		s.setNamespace(e.Namespace, func(n *events.Namespace) {
 			*n = events.Namespace{Path: n.Path, Contents: n.Contents, CreatedAt: r.Time, CreatedBy: e.Actor, Created: r.Index}

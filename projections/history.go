@@ -15,16 +15,58 @@ import (
 
 // History answers from the views as of one event index. It costs index walks
 // and point reads, never a scan of the whole.
+//
+// It begins at a horizon, that of the present rather than that of its index:
+// records below [History.Oldest] and states before the edge are
+// [events.ErrCompacted], whether or not their rows still exist. (Nothing deletes
+// them yet.) The edge itself, the event before the oldest, has a position and a
+// state, and no record.
 type History struct {
-	src   Source
-	index uint64
+	src     Source
+	index   uint64
+	horizon events.Horizon
 }
 
-// NewHistory is the history as of the index that the source reads at.
-func NewHistory(src Source, index uint64) *History { return &History{src, index} }
+// NewHistory is the whole history as of the index that the source reads at, all
+// that was trimmed included. What is served is [State.History].
+func NewHistory(src Source, index uint64) *History { return &History{src: src, index: index} }
+
+// OpenHistory is the history as of the index that the source reads at, and from
+// the horizon on that its rows have.
+func OpenHistory(src Source, index uint64) (*History, error) {
+	cluster, err := get[events.Cluster](src, []byte{clusterView})
+	return &History{src, index, cluster.Horizon}, err
+}
+
+// History is the history as of the index that the source reads at, which the
+// state has reached, and from the state's horizon on.
+func (s *State) History(src Source, index uint64) *History {
+	return &History{src, index, s.cluster.Horizon}
+}
 
 // Index is the event that the history is read as of.
 func (h *History) Index() uint64 { return h.index }
+
+// Oldest is the first event that is served, 1 before any trim. It may be above
+// Index.
+func (h *History) Oldest() uint64 { return h.horizon.First() }
+
+// Horizon is where the history begins.
+func (h *History) Horizon() events.Horizon { return h.horizon }
+
+// compacted is the error about an event, or a state, that is not served.
+func (h *History) compacted(index uint64) error {
+	return fmt.Errorf("event %d is not kept, the oldest is %d: %w", index, h.Oldest(), events.ErrCompacted)
+}
+
+// readable returns an error when the state as of the history's index is not
+// served.
+func (h *History) readable() error {
+	if h.index < h.Oldest()-1 {
+		return h.compacted(h.index)
+	}
+	return nil
+}
 
 // Record returns one record, or an error that is [events.ErrCompacted] when it
 // is no longer kept and [events.ErrNotFound] when it is not there yet.
@@ -32,9 +74,12 @@ func (h *History) Record(index uint64) (events.Record, error) {
 	if index == 0 || index > h.index {
 		return events.Record{}, fmt.Errorf("event %d of %d: %w", index, h.index, events.ErrNotFound)
 	}
+	if index < h.Oldest() {
+		return events.Record{}, h.compacted(index)
+	}
 	value, _, err := h.src.Get(recordKey(index))
 	if errors.Is(err, ErrNoRow) {
-		return events.Record{}, fmt.Errorf("event %d: %w", index, events.ErrCompacted)
+		return events.Record{}, h.compacted(index)
 	}
 	if err != nil {
 		return events.Record{}, err
@@ -42,9 +87,17 @@ func (h *History) Record(index uint64) (events.Record, error) {
 	return parseRecordRow(index, value)
 }
 
-// Records yields the records from one index on, in order.
+// Records yields the records from one index on (0: the oldest), in order. Below
+// the oldest it yields [events.ErrCompacted] and ends.
 func (h *History) Records(from uint64) iter.Seq2[events.Record, error] {
 	return func(yield func(events.Record, error) bool) {
+		if from == 0 {
+			from = h.Oldest()
+		}
+		if from < h.Oldest() {
+			yield(events.Record{}, h.compacted(from))
+			return
+		}
 		for row, err := range h.src.Scan([]byte{recordView}, recordKey(from)) {
 			var r events.Record
 			if err == nil {
@@ -60,7 +113,8 @@ func (h *History) Records(from uint64) iter.Seq2[events.Record, error] {
 	}
 }
 
-// RecordsBefore yields the records below one index (0: all), newest first.
+// RecordsBefore yields the records below one index (0: all), newest first, and
+// ends at the horizon.
 func (h *History) RecordsBefore(before uint64) iter.Seq2[events.Record, error] {
 	return func(yield func(events.Record, error) bool) {
 		if before == 0 || before > h.index {
@@ -70,6 +124,9 @@ func (h *History) RecordsBefore(before uint64) iter.Seq2[events.Record, error] {
 			var r events.Record
 			if err == nil {
 				r, err = parseRecordRow(indexOf(row.Key), row.Value)
+			}
+			if err == nil && r.Index < h.Oldest() {
+				return
 			}
 			if !yield(r, err) || err != nil {
 				return
@@ -87,28 +144,37 @@ func parseRecordRow(index uint64, value []byte) (events.Record, error) {
 	return events.ParseRecord(index, chain, value[len(chain):])
 }
 
-// Position is that of an index, 0 included.
+// Position is that of an index, the edge included: 0 before any trim.
 func (h *History) Position(index uint64) (events.Position, error) {
-	if index == 0 {
-		return events.Chain{}.At(0), nil
+	switch edge := h.horizon.Edge(); {
+	case index == edge.Index:
+		return edge, nil
+	case index < edge.Index:
+		return events.Position{}, h.compacted(index)
 	}
 	r, err := h.Record(index)
 	return r.Position(), err
 }
 
-// IndexAt is the last event at or before a time; 0 when all are later.
+// IndexAt is the last event at or before a time; 0 when all are later. Where
+// that is an event before the edge, some index before the edge is returned,
+// which every other answer calls compacted.
 func (h *History) IndexAt(t time.Time) (uint64, error) {
-	low, high := uint64(0), h.index // the answer is in low..high
+	edge := h.Oldest() - 1
+	if edge > 0 && t.Before(h.horizon.Time) {
+		return edge - 1, nil
+	}
+	low, high := edge, max(edge, h.index) // the answer is in low..high
 	for low < high {
 		middle := high - (high-low)/2
 		r, err := h.Record(middle)
-		if err != nil && !errors.Is(err, events.ErrCompacted) {
+		if err != nil {
 			return 0, err
 		}
-		if err != nil || !r.Time.After(t) {
-			low = middle
-		} else {
+		if r.Time.After(t) {
 			high = middle - 1
+		} else {
+			low = middle
 		}
 	}
 	return low, nil
@@ -116,12 +182,18 @@ func (h *History) IndexAt(t time.Time) (uint64, error) {
 
 // Entry is a key as of the index, deleted ones too, or the zero value.
 func (h *History) Entry(namespace, key string) (events.Entry, error) {
+	if err := h.readable(); err != nil {
+		return events.Entry{}, err
+	}
 	return get[events.Entry](h.src, viewKey(entryView, entryKey(namespace, key)))
 }
 
 // Namespace is a namespace as of the index, a deleted one too, or the zero
 // value. Its Contents are not known.
 func (h *History) Namespace(path string) (events.Namespace, error) {
+	if err := h.readable(); err != nil {
+		return events.Namespace{}, err
+	}
 	return get[events.Namespace](h.src, viewKey(namespaceView, path))
 }
 
@@ -142,6 +214,10 @@ func (h *History) EntriesAfter(namespace, after string) iter.Seq2[events.Entry, 
 	prefix := viewKey(entryView, entryKey(namespace, ""))
 	from := viewKey(entryView, entryKey(namespace, after))
 	return func(yield func(events.Entry, error) bool) {
+		if err := h.readable(); err != nil {
+			yield(events.Entry{}, err)
+			return
+		}
 		for row, err := range h.src.Scan(prefix, from) {
 			var e events.Entry
 			if err == nil {
@@ -158,15 +234,20 @@ func (h *History) EntriesAfter(namespace, after string) iter.Seq2[events.Entry, 
 }
 
 // Versions yields every version of a key up to the index, newest first,
-// deletions included.
+// deletions included. The last is the one that stood at the edge, if any: its
+// record may be gone.
 func (h *History) Versions(namespace, key string) iter.Seq2[events.Entry, error] {
 	return func(yield func(events.Entry, error) bool) {
+		if err := h.readable(); err != nil {
+			yield(events.Entry{}, err)
+			return
+		}
 		for row, err := range h.src.Versions(viewKey(entryView, entryKey(namespace, key))) {
 			var e events.Entry
 			if err == nil {
 				err = json.Unmarshal(row.Value, &e)
 			}
-			if !yield(e, err) || err != nil {
+			if !yield(e, err) || err != nil || row.Index < h.Oldest() {
 				return
 			}
 		}
@@ -174,8 +255,8 @@ func (h *History) Versions(namespace, key string) iter.Seq2[events.Entry, error]
 }
 
 // ByNamespace yields the indexes of the records about exactly this namespace
-// below an index (0: all), newest first. The empty name is that of records
-// about no namespace.
+// below an index (0: all), newest first, and ends at the horizon. The empty name
+// is that of records about no namespace.
 func (h *History) ByNamespace(namespace string, before uint64) iter.Seq2[uint64, error] {
 	return h.postings(byNamespace, namespace, before)
 }
@@ -199,7 +280,7 @@ func (h *History) postings(view byte, name string, before uint64) iter.Seq2[uint
 			}
 			indexes := postingIndexes(row)
 			for _, i := range slices.Backward(indexes) {
-				if i < before && !yield(i, nil) {
+				if i < h.Oldest() || i < before && !yield(i, nil) {
 					return
 				}
 			}
@@ -225,7 +306,7 @@ func indexOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:
 
 // Verify recomputes the chain over the records from one index on, up to the
 // history's end, and compares what each record claims. before is the chain at
-// from-1.
+// from-1; what begins at the horizon has it from there.
 func (h *History) Verify(from uint64, before events.Chain) error {
 	next := from
 	for r, err := range h.Records(from) {

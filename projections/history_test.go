@@ -194,28 +194,6 @@ func TestTheIndexAtATimeIsTheLastEventUpToIt(t *testing.T) {
 	})
 }
 
-func TestTheIndexAtATimeIsFoundInATrimmedHistory(t *testing.T) {
-	s := simulated(t)
-	n := s.model.index
-	for i := uint64(1); i <= n/2; i++ {
-		delete(s.store.versions, string(recordKey(i)))
-	}
-	s.store.keys = nil
-	h := projections.NewHistory(s.store.at(n), n)
-	if _, err := h.Record(n / 2); !errors.Is(err, events.ErrCompacted) {
-		t.Errorf("a trimmed record: %v, want ErrCompacted", err)
-	}
-	for i := n/2 + 1; i <= n; i++ {
-		at := s.records[i-1].Time
-		if got, err := h.IndexAt(at); err != nil || got < i || !s.records[got-1].Time.Equal(at) {
-			t.Errorf("at the time of %d: %d, %v", i, got, err)
-		}
-	}
-	if got, err := h.IndexAt(time.Time{}); err != nil || got != n/2 {
-		t.Errorf("before what is kept: %d, %v, want %d, the last one trimmed", got, err, n/2)
-	}
-}
-
 func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 	s := simulated(t)
 	n := s.model.index

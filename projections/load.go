@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,18 +13,29 @@ import (
 // hold all that the state holds. The Raft position is that of the last entry
 // folded up to there.
 func Load(src Source, index uint64, raft Origin) (*State, error) {
-	s := Empty()
-	s.index, s.raftIndex, s.raftTerm = index, raft.Index, raft.Term
 	if index == 0 {
+		s := Empty()
+		s.raftIndex, s.raftTerm = raft.Index, raft.Term
 		return s, nil
 	}
-	last, err := (&History{src, index}).Record(index)
+	last, err := NewHistory(src, index).Record(index)
 	if err != nil {
 		return nil, fmt.Errorf("load state at %d: %w", index, err)
 	}
-	s.chain, s.time = last.Chain, last.Time
+	s, err := load(src, index)
+	if err != nil {
+		return nil, err
+	}
+	s.chain, s.time, s.raftIndex, s.raftTerm = last.Chain, last.Time, raft.Index, raft.Term
+	return s, s.loadReceipts(src)
+}
+
+// load is what the views that records make say of the state.
+func load(src Source, index uint64) (*State, error) {
+	s := Empty()
+	s.index = index
 	for _, load := range []func(Source) error{
-		s.loadCluster, s.loadNamespaces, s.loadEntries, s.loadAPIKeys, s.loadReceipts,
+		s.loadCluster, s.loadNamespaces, s.loadEntries, s.loadAPIKeys,
 	} {
 		if err := load(src); err != nil {
 			return nil, fmt.Errorf("load state at %d: %w", index, err)
@@ -34,15 +44,11 @@ func Load(src Source, index uint64, raft Origin) (*State, error) {
 	return s, nil
 }
 
-func (s *State) loadCluster(src Source) error {
-	value, _, err := src.Get([]byte{clusterView})
-	if errors.Is(err, ErrNoRow) {
-		return nil
-	}
-	if err != nil {
+func (s *State) loadCluster(src Source) (err error) {
+	if s.cluster, err = get[events.Cluster](src, []byte{clusterView}); err != nil {
 		return err
 	}
-	return json.Unmarshal(value, &s.cluster)
+	return s.cluster.Level.Check()
 }
 
 func (s *State) loadNamespaces(src Source) error {

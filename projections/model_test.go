@@ -14,6 +14,8 @@ import (
 // takes effect and says what must come of it.
 type model struct {
 	index    uint64
+	level    events.Level
+	oldest   uint64 // the first event that is served
 	time     time.Time
 	spaces   map[string]*space
 	keys     map[string]bool // API key → revoked
@@ -55,7 +57,9 @@ type claim struct {
 	gone    uint64 // the event that let it be forgotten; 0: remembered
 }
 
-func newModel() *model { return &model{spaces: map[string]*space{}, keys: map[string]bool{}} }
+func newModel() *model {
+	return &model{level: 1, oldest: 1, spaces: map[string]*space{}, keys: map[string]bool{}}
+}
 
 func (m *model) space(path string) *space {
 	s, ok := m.spaces[path]
@@ -119,6 +123,19 @@ func (m *model) meaning(c events.Command, actor string) (out []happening, err er
 			return nil, nil
 		}
 		return []happening{{kind: "key.revoked", value: c.ID, actor: actor}}, nil
+	case events.RaiseLevel:
+		if c.Level <= m.level {
+			return nil, nil
+		}
+		return []happening{{kind: "cluster.upgraded", number: uint64(c.Level), actor: actor}}, nil
+	case events.TrimHistory:
+		if c.To.Oldest <= m.oldest {
+			return nil, nil
+		}
+		if m.level < 2 || c.To.Oldest > m.index+1 {
+			return nil, fmt.Errorf("trimmed to %d of %d at level %d", c.To.Oldest, m.index, m.level)
+		}
+		return []happening{{kind: "history.trimmed", number: c.To.Oldest, value: c.To.Chain.String(), actor: actor}}, nil
 	}
 	panic(fmt.Sprintf("the model knows no %T", c))
 }
@@ -222,6 +239,10 @@ func (m *model) happen(all []happening, at time.Time) []happening {
 			m.keys[h.value] = false
 		case "key.revoked":
 			m.keys[h.value] = true
+		case "cluster.upgraded":
+			m.level = events.Level(h.number)
+		case "history.trimmed":
+			m.oldest = h.number
 		}
 	}
 	m.happened = append(m.happened, all...)

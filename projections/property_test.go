@@ -37,6 +37,10 @@ func (s *sim) compare(r events.Record, h happening, first events.Record, last bo
 		got.value = d.ID
 	case events.KeyRevoked:
 		got.value = d.ID
+	case events.ClusterUpgraded:
+		got.number = uint64(d.Level)
+	case events.HistoryTrimmed:
+		got.number, got.value = d.Oldest, d.Chain.String()
 	}
 	if got != h {
 		s.Errorf("event %d is\n%+v, want\n%+v", r.Index, got, h)
@@ -76,6 +80,7 @@ func TestWhateverCommitsKeepsThePromises(t *testing.T) {
 	for _, what := range []string{
 		"refused", "stale", "claimed and nothing to do", "events.PutEntry", "events.DeleteEntry", "events.Transact",
 		"events.PutNamespace", "events.DeleteNamespace", "events.CreateKey", "events.RevokeKey",
+		"events.RaiseLevel", "events.TrimHistory",
 	} {
 		if tally[what] == 0 && *seedFlag == 0 {
 			t.Errorf("the simulations had no case of: %s (%v)", what, tally)
@@ -106,6 +111,9 @@ func (s *sim) comparePresent(t *testing.T) {
 		if is := now.Namespace(ns).Live(); is != s.model.space(ns).live {
 			t.Errorf("%s is live: %v", ns, is)
 		}
+	}
+	if now.Cluster().FeatureLevel() != s.model.level || now.Oldest() != s.model.oldest || now.Edge() != s.chainAt(s.model.oldest-1).At(s.model.oldest-1) {
+		t.Errorf("level %d, history from %d after %s; want %d, %d", now.Cluster().FeatureLevel(), now.Oldest(), now.Edge(), s.model.level, s.model.oldest)
 	}
 	all := now.Everything(true)
 	if all.Live != total || now.Len() != total {

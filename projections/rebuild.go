@@ -9,20 +9,30 @@ import (
 // rebuildBatch is how many rows Rebuild hands over at a time.
 const rebuildBatch = 4096
 
-// Rebuild folds all records of a history again and hands over the rows of every
-// view, in rising order of indexes; receipts, which no record holds, are copied.
-// progress is told the event index reached. The state at the end is returned,
-// its chain recomputed from the first event on.
-func Rebuild(h *History, write func([]Row) error, progress func(index uint64)) (*State, error) {
-	f := Begin(Empty())
+// Rebuild makes the rows of a history anew and hands them over. Rows at or below
+// the edge, which the second source reads at, are copied as they are: the
+// records that made them are not to be relied on. Those after it come of folding
+// the records again on top of the state as of the edge, in rising order of
+// indexes; receipts, which no record holds, are copied. progress is told the
+// event index reached. The state at the end is returned, without receipts, its
+// chain recomputed from the edge on.
+func Rebuild(h *History, edge Source, write func([]Row) error, progress func(index uint64)) (*State, error) {
+	base, err := h.base(edge)
+	if err != nil {
+		return nil, err
+	}
+	f := Begin(base)
 	flush := func() error {
 		err := write(f.Rows)
 		progress(f.state.index)
 		f.Rows, f.Records = nil, nil
 		return err
 	}
+	if err := f.copyRows(edge, base.index, flush); err != nil {
+		return nil, err
+	}
 	var entry []events.Record // the records of one Raft entry
-	for r, err := range h.Records(1) {
+	for r, err := range h.Records(0) {
 		if err != nil {
 			return nil, err
 		}
@@ -52,4 +62,45 @@ func Rebuild(h *History, write func([]Row) error, progress func(index uint64)) (
 		f.Rows = append(f.Rows, row)
 	}
 	return f.state, flush()
+}
+
+// base is the state as of the edge, which the source reads at.
+func (h *History) base(edge Source) (*State, error) {
+	s, err := load(edge, h.horizon.Edge().Index)
+	if err != nil {
+		return nil, err
+	}
+	s.chain, s.time = h.horizon.Chain, h.horizon.Time
+	return s, nil
+}
+
+// copyRows takes over all rows up to an index, but for receipts, which are taken
+// as of the end.
+func (f *Folding) copyRows(from Source, index uint64, flush func() error) error {
+	if index == 0 {
+		return nil
+	}
+	for row, err := range from.Scan(nil, nil) {
+		if err != nil {
+			return err
+		}
+		switch row.Key[0] {
+		case receiptView:
+		case recordView, byNamespace, byActor: // have one version
+			f.Rows = append(f.Rows, row)
+		default:
+			for version, err := range from.Versions(row.Key) {
+				if err != nil {
+					return err
+				}
+				f.Rows = append(f.Rows, version)
+			}
+		}
+		if len(f.Rows) >= rebuildBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

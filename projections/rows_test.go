@@ -9,7 +9,11 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"testing"
 
+	"github.com/go-json-experiment/json"
+
+	"confman/events"
 	"confman/projections"
 )
 
@@ -149,6 +153,15 @@ func firstError[T any](seq iter.Seq2[T, error]) error {
 		}
 	}
 	return nil
+}
+
+// clusterRow is what a store says of the cluster.
+func clusterRow(t testing.TB, c events.Cluster, index uint64) projections.Row {
+	value, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return projections.Row{Key: []byte("s"), Value: value, Index: index}
 }
 
 // recordKey is where the record of an index lies.

@@ -147,7 +147,11 @@ func (s *sim) propose() {
 
 func (s *sim) command(on *projections.State) events.Command {
 	ns, key := pick(s.rng, simSpaces), pick(s.rng, simKeys)
-	switch s.rng.IntN(20) {
+	kind := s.rng.IntN(20)
+	if on.Index() == 0 && kind > 10 {
+		kind = 20 // what may come to nothing is not asked of a history that has not begun
+	}
+	switch kind {
 	case 0, 1:
 		return events.PutNamespace{Path: ns, Description: new(pick(s.rng, []string{"", "d"})), Actor: "ann"}
 	case 2:
@@ -162,8 +166,22 @@ func (s *sim) command(on *projections.State) events.Command {
 		return s.transaction(on)
 	case 8, 9, 10:
 		return events.DeleteEntry{Namespace: ns, Key: key, If: s.condition(on, ns, key)}
+	case 11:
+		return events.RaiseLevel{Level: 1 + events.Level(s.rng.IntN(2))}
+	case 12:
+		return s.trim()
 	}
 	return s.put(on, ns, key)
+}
+
+// trim moves the horizon to behind some Raft entry, be it one that the proposer
+// has not seen.
+func (s *sim) trim() (c events.TrimHistory) {
+	if len(s.entries) > 0 {
+		edge := pick(s.rng, s.entries[len(s.entries)/2:]).after
+		c.To = events.Horizon{Oldest: edge.Index() + 1, Chain: edge.Chain(), Time: edge.Time()}
+	}
+	return c
 }
 
 func (s *sim) put(on *projections.State, ns, key string) events.PutEntry {

@@ -72,6 +72,13 @@ func (s *State) RaftTerm() uint64 { return s.raftTerm }
 // Cluster is what the history says about the cluster.
 func (s *State) Cluster() events.Cluster { return s.cluster }
 
+// Oldest is the first event of the history that is served, 1 before any trim.
+func (s *State) Oldest() uint64 { return s.cluster.Horizon.First() }
+
+// Edge is the position before Oldest, the oldest one to resume from. Its index
+// is 0 before any trim.
+func (s *State) Edge() events.Position { return s.cluster.Horizon.Edge() }
+
 // Len is how many live entries there are in all namespaces.
 func (s *State) Len() int { return s.live }
 

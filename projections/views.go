@@ -15,7 +15,7 @@ import (
 //	c namespace 0 k  entry, JSON; a deleted one too, so that its version lives on
 //	n namespace      namespace, JSON
 //	k id             API key, JSON
-//	s                cluster, JSON
+//	s                cluster, JSON: its identity, the feature level, the horizon
 //	x id             receipt, JSON; not a fold of records, but kept beside them
 //	N namespace 0 i  the records of a Raft entry about this namespace: i is the index of
 //	                 the first, the value the steps to the others as unsigned varints
@@ -34,7 +34,9 @@ const (
 )
 
 // ViewsVersion names the layout of the views. A store with another one is
-// rebuilt from its records.
+// rebuilt: from the rows as of the edge, which [Rebuild] must go on reading in
+// every layout they were written in, and the records after it. A member of a row
+// that is right when it is absent needs no new version.
 const ViewsVersion = 1
 
 func viewKey(view byte, name string) []byte { return append([]byte{view}, name...) }
@@ -56,7 +58,7 @@ func postingKey(view byte, name string, index uint64) []byte {
 // appendViewRow appends the row of what the event is about, as it is now.
 func (s *State) appendViewRow(rows []Row, e events.Event, index uint64) []Row {
 	switch d := e.Data.(type) {
-	case events.ClusterFormed:
+	case events.ClusterFormed, events.ClusterUpgraded, events.HistoryTrimmed:
 		return append(rows, row([]byte{clusterView}, s.cluster, index))
 	case events.KeyCreated:
 		return append(rows, row(viewKey(apiKeyView, d.ID), s.APIKey(d.ID), index))

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"confman/events"
 )
 
 // Calls between nodes, plain HTTP beside Raft's streams on the same port.
@@ -48,14 +50,16 @@ type peerAnswer struct {
 	DiskBytes uint64 `json:"diskBytes"` // of the whole file system
 	Waiting   string `json:"waiting,omitempty"`
 
-	Members []string `json:"members,omitempty"` // IDs, as far as it knows
+	Members []string     `json:"members,omitempty"` // IDs, as far as it knows
+	Level   events.Level `json:"level,omitempty"`   // the highest feature level that it can read; absent: the first
 }
 
 type joinRequest struct {
 	Member
-	Cluster string `json:"cluster"` // empty: the caller is new
-	Promote bool   `json:"promote"` // it wants a vote, and has caught up as far as it knows
-	Last    uint64 `json:"last"`    // the Raft index that it holds
+	Cluster string       `json:"cluster"`         // empty: the caller is new
+	Promote bool         `json:"promote"`         // it wants a vote, and has caught up as far as it knows
+	Last    uint64       `json:"last"`            // the Raft index that it holds
+	Level   events.Level `json:"level,omitempty"` // the highest feature level that it can read; absent: the first
 }
 
 type joinAnswer struct {

@@ -25,6 +25,7 @@ type testCluster struct {
 	nodes map[string]*testNode
 
 	election time.Duration // 0: 150 ms
+	with     func(*Config) // changes the configuration of each node that starts; nil: none
 }
 
 type testNode struct {
@@ -107,6 +108,9 @@ func (c *testCluster) start(config Config, l net.Listener) *testNode {
 			ID: "first-" + config.ID, Name: "first", Grants: []events.Grant{{Namespace: events.Root, Role: events.Admin}},
 			Digest: events.DigestKey("secret of " + config.ID),
 		}, nil
+	}
+	if c.with != nil {
+		c.with(&config)
 	}
 	node, err := Open(config)
 	if err != nil {

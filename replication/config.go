@@ -45,6 +45,7 @@ type Config struct {
 	ElectionTimeout time.Duration // 0: 200 ms
 	Rules           events.Rules
 	MinFreeBytes    uint64 // below it writes are refused; 0: disk.DefaultHardBytes
+	Retention       Retention
 
 	// FirstKey is the API key that a history begins with. It is asked once, by
 	// the node that begins it; FirstKeyStands is called when it is in the history.
@@ -63,6 +64,10 @@ type tuning struct {
 	trailing uint64 // Raft entries kept below a snapshot; 0: trailingLogs
 	segment  int    // bytes of a log segment; 0: as package wal has it
 	abrupt   bool   // stop without handing over and without a marker, as a crash does
+
+	retention time.Duration // between looks at what is to be trimmed; 0: retentionInterval
+	ahead     time.Duration // how far retention's clock is ahead
+	level     events.Level  // the feature level that the node says it knows; 0: the newest
 }
 
 // Limits of ElectionTimeout: below, ordinary pauses of a busy machine depose
@@ -86,6 +91,9 @@ func (c *Config) validate() error {
 		return errors.New("replication: Dir, Token, Announce and Fatal are required")
 	}
 	if err := c.Member.validate(); err != nil {
+		return err
+	}
+	if err := c.Retention.validate(); err != nil {
 		return err
 	}
 	if c.Join != "" && len(c.Peers) > 0 {

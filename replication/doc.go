@@ -27,6 +27,13 @@
 // not; they are made durable at markers, which are Raft's snapshots too. A start
 // loads the state at the newest marker and folds what Raft's log has after it.
 //
+// # What is kept
+//
+// The leader moves the horizon of the history by an event ([Retention]), so that
+// all nodes refuse the same positions. Such an event needs a feature level that
+// older releases do not know: the level rises, by an event too, when something
+// that needs it is first to be written, once every member says that it knows it.
+//
 // # How a node comes to be
 //
 // A node with an empty directory waits until every founding member is there and

@@ -130,7 +130,8 @@ func loadState(store *disk.Store) (*projections.State, error) {
 	return s, nil
 }
 
-// install takes over a received snapshot after its whole chain was verified.
+// install takes over a received snapshot after its chain was verified, from the
+// horizon on.
 // applied never goes down.
 func install(snapshots *disk.Snapshots, stream io.Reader, applied uint64) error {
 	_, err := snapshots.Install(stream, func(h disk.Header, r *disk.Reader) error {
@@ -140,8 +141,11 @@ func install(snapshots *disk.Snapshots, stream io.Reader, applied uint64) error 
 		if h.Index == 0 {
 			return nil
 		}
-		history := projections.NewHistory(r, h.Index)
-		if err := history.Verify(1, events.Chain{}); err != nil {
+		history, err := projections.OpenHistory(r, h.Index)
+		if err != nil {
+			return err
+		}
+		if err := history.Verify(history.Oldest(), history.Horizon().Chain); err != nil {
 			return err
 		}
 		last, err := history.Record(h.Index)

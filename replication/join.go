@@ -28,7 +28,7 @@ const (
 // askToJoin asks a member to let this new node in, and takes over the identity.
 func (n *Node) askToJoin(ctx context.Context, url string) (done bool, err error) {
 	var a joinAnswer
-	err = n.ask.callURL(ctx, strings.TrimRight(url, "/")+pathJoin, joinRequest{Member: n.config.Member}, &a)
+	err = n.ask.callURL(ctx, strings.TrimRight(url, "/")+pathJoin, joinRequest{Member: n.config.Member, Level: n.knows()}, &a)
 	var refused *refusedError
 	if errors.As(err, &refused) && refused.Status != http.StatusServiceUnavailable {
 		return false, fmt.Errorf("%w by the cluster at %s: %s", ErrRefused, url, refused.Detail)
@@ -77,7 +77,7 @@ func (n *Node) seekOnce(ctx context.Context, e *engine, asked *bool) (done bool)
 	}
 	var a joinAnswer
 	err := n.ask.callURL(ctx, strings.TrimRight(url, "/")+pathJoin, joinRequest{
-		Member: n.config.Member, Cluster: n.cluster(), Promote: member && !n.learner, Last: n.present.load().RaftIndex(),
+		Member: n.config.Member, Cluster: n.cluster(), Promote: member && !n.learner, Last: n.present.load().RaftIndex(), Level: n.knows(),
 	}, &a)
 	if err != nil {
 		n.wait("waiting for membership: %v", err)
@@ -121,6 +121,9 @@ func (n *Node) answerJoin(r *http.Request) (any, error) {
 }
 
 func (n *Node) letIn(e *engine, join joinRequest) (any, error) {
+	if at, knows := n.State().Cluster().FeatureLevel(), max(join.Level, events.FirstLevel); knows < at {
+		return nil, refusal(http.StatusConflict, "%s knows feature level %d, the cluster is at %d: run a newer release", join.ID, knows, at)
+	}
 	suffrage, member := e.suffrage(join.ID)
 	if join.Cluster == "" {
 		if member {

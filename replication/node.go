@@ -101,6 +101,9 @@ func (n *Node) begin(ctx context.Context) error {
 		}
 	}
 	n.waiting.Store(nil)
+	if n.config.Retention != (Retention{}) {
+		n.done.Go(func() { n.retain(ctx, e) })
+	}
 	if n.join != "" || len(n.config.Peers) == 0 {
 		n.done.Go(func() { n.seekMembership(ctx, e) })
 	}

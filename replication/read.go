@@ -22,15 +22,15 @@ func (n *Node) Await(ctx context.Context, index uint64) error {
 	return n.present.awaitIndex(ctx, index)
 }
 
-// History is the history as of an event index that State has reached. Release
-// it when done.
+// History is the history as of an event index that State has reached, from the
+// horizon of the present on. Release it when done.
 func (n *Node) History(index uint64) (h *projections.History, release func()) {
 	e := n.engine.Load()
 	if e == nil {
 		return projections.NewHistory(projections.NoRows{}, 0), func() {}
 	}
 	r := e.store.At(index)
-	return projections.NewHistory(r, index), func() { _ = r.Close() }
+	return n.State().History(r, index), func() { _ = r.Close() }
 }
 
 // Linearizable returns when State holds every write that was acknowledged

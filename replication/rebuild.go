@@ -11,8 +11,8 @@ import (
 	"confman/replication/disk"
 )
 
-// Rebuild makes the views of a stopped node anew from its records, as of the
-// newest marker, and verifies the chain on the way. It returns the position
+// Rebuild makes the views of a stopped node anew from its records, from the
+// horizon on and as of the newest marker, and verifies the chain on the way. It returns the position
 // reached. progress is told the event index now and then, and the last one.
 func Rebuild(dir string, log zerolog.Logger, progress func(index, last uint64)) (position string, err error) {
 	id, err := readIdentity(viewsDir(dir))
@@ -44,13 +44,20 @@ func openViews(dir string, id identity, log zerolog.Logger) (*disk.Store, error)
 	})
 }
 
-// rebuildViews folds the records up to the newest marker into a new generation.
+// rebuildViews folds the records from the horizon up to the newest marker into a
+// new generation.
 func rebuildViews(store *disk.Store, progress func(index, last uint64)) (state *projections.State, err error) {
 	m := store.Marker()
 	old := store.At(m.Index)
 	defer old.Close()
+	history, err := projections.OpenHistory(old, m.Index)
+	if err != nil {
+		return nil, err
+	}
+	edge := store.At(history.Oldest() - 1)
+	defer edge.Close()
 	_, err = store.Rebuild(func(write func([]projections.Row) error) error {
-		state, err = projections.Rebuild(projections.NewHistory(old, m.Index), write, func(index uint64) { progress(index, m.Index) })
+		state, err = projections.Rebuild(history, edge, write, func(index uint64) { progress(index, m.Index) })
 		if err == nil && m.Chain != "" && state.Chain().String() != m.Chain {
 			err = fmt.Errorf("the chain at event %d is %s, the marker says %s: %w", m.Index, state.Chain(), m.Chain, disk.ErrCorrupt)
 		}

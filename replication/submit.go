@@ -42,6 +42,13 @@ func (n *Node) Submit(ctx context.Context, c events.Command, s events.Stamp) (ev
 			}
 		}
 		p, err := n.config.Rules.Decide(state, c, s)
+		var low *events.LevelError
+		if errors.As(err, &low) {
+			if err := n.raiseLevel(ctx, e, low.Needs); err != nil {
+				return events.Outcome{}, err
+			}
+			continue
+		}
 		if err != nil || len(p.Bodies) == 0 && p.Claim == nil {
 			// Nothing to write: the answer is a read, so it must be as
 			// good as a linearizable one.
