@@ -1,125 +1,285 @@
 package streaming
 
 import (
+	"cmp"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"confman/events"
 )
 
-// Hub wakes those who wait for something to happen in a namespace or below it.
-// The zero value is ready to use.
-//
-// Whoever waits takes the wake-up first and looks second, so that nothing falls
-// between the two:
-//
-//	for {
-//		wake, release := hub.Wait(namespace)
-//		if found := look(); found || !waitFor(wake) {
-//			release()
-//			return
-//		}
-//		release()
-//	}
+// HubConfig bounds what the hub keeps in memory. Zero values mean the defaults.
+type HubConfig struct {
+	Records int // of the tail; DefaultTailRecords
+	Bytes   int // of the tail, encoded records included; DefaultTailBytes
+}
+
+// Hub holds the newest records and wakes those who wait for them. It is the one
+// place where the commit path meets readers, and it does not wait for them.
 type Hub struct {
-	mu    sync.Mutex
-	bells map[string]*bell // by the namespace waited for
+	tail   tail
+	log    logBlocks
+	rights atomic.Uint64 // counts what may take a right from somebody
+	rung   atomic.Uint64 // all whom a record up to here concerns have been woken
+	looked uint64        // up to where run last looked for who is to be told of progress
+	news   chan struct{}
+	stop   chan struct{}
+	done   sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
+	waiters map[topic]map[*waiter]struct{}
+	all     map[*waiter]struct{}
 }
 
-// bell is shared by all who wait for one namespace; it rings once.
-type bell struct {
-	rung    chan struct{}
-	waiting int
-}
-
-// Wait returns a channel that is closed at the next event in the namespace's
-// subtree; [events.Root] waits for any event, those about no namespace
-// included. A wake-up is a hint: look again. Call release once, when done
-// waiting.
-func (h *Hub) Wait(namespace string) (wake <-chan struct{}, release func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.bells == nil {
-		h.bells = map[string]*bell{}
+// NewHub starts a hub. Close it.
+func NewHub(c HubConfig) *Hub {
+	h := &Hub{
+		tail:    tail{records: cmp.Or(c.Records, DefaultTailRecords), bytes: cmp.Or(c.Bytes, DefaultTailBytes)},
+		news:    make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+		waiters: map[topic]map[*waiter]struct{}{},
+		all:     map[*waiter]struct{}{},
 	}
-	b := h.bells[namespace]
-	if b == nil {
-		b = &bell{rung: make(chan struct{})}
-		h.bells[namespace] = b
-	}
-	b.waiting++
-	return b.rung, func() { h.leave(namespace, b) }
+	h.done.Go(h.run)
+	return h
 }
 
-// Waiting is how many wait for exactly this namespace.
-func (h *Hub) Waiting(namespace string) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if b := h.bells[namespace]; b != nil {
-		return b.waiting
-	}
-	return 0
+// Close ends the hub's goroutine. Nobody is woken any more.
+func (h *Hub) Close() {
+	close(h.stop)
+	h.done.Wait()
 }
 
-// leave forgets a bell that nobody waits for any more.
-func (h *Hub) leave(namespace string, b *bell) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if b.waiting--; b.waiting == 0 && h.bells[namespace] == b {
-		delete(h.bells, namespace)
-	}
-}
-
-// Publish wakes those whom the records concern. It never blocks. The state that
-// the records led to is visible before it is called.
+// Publish takes over records that readers can see already. It blocks for
+// nobody.
 func (h *Hub) Publish(records []events.Record) {
-	var ringing []*bell
-	h.mu.Lock()
-	for i := 0; i < len(records) && len(h.bells) > 0; i++ {
-		ringing = h.take(ringing, records[i])
+	if len(records) == 0 {
+		return
 	}
-	h.mu.Unlock()
-	ring(ringing)
+	items := make([]*item, 0, len(records))
+	for _, r := range records {
+		i, err := newItem(r)
+		if err != nil { // whoever folded the record has read it before
+			h.Reset()
+			return
+		}
+		if takesRights(i.event.Data) {
+			h.rights.Add(1) // before anything later can be read
+		}
+		items = append(items, i)
+	}
+	h.tail.add(items)
+	h.tell()
 }
 
-// take takes the bells of the record's namespace, of all above it, and of the
-// root.
-func (h *Hub) take(ringing []*bell, r events.Record) []*bell {
-	pull := func(namespace string) {
-		if b := h.bells[namespace]; b != nil {
-			delete(h.bells, namespace)
-			ringing = append(ringing, b)
-		}
-	}
-	pull(events.Root)
-	e, err := r.Event()
-	if err != nil {
-		return ringing // whoever folded it has read it before
-	}
-	for namespace, more := e.Namespace, e.Namespace != ""; more; {
-		pull(namespace)
-		cut := strings.LastIndexByte(namespace, '/')
-		if more = cut >= 0; more {
-			namespace = namespace[:cut]
-		}
-	}
-	return ringing
-}
-
-// Reset wakes everybody: the state was replaced as a whole, by a snapshot.
+// Reset says that the history jumped, by a snapshot: everybody is woken, and
+// reads on from the log.
 func (h *Hub) Reset() {
-	h.mu.Lock()
-	ringing := make([]*bell, 0, len(h.bells))
-	for _, b := range h.bells {
-		ringing = append(ringing, b)
-	}
-	clear(h.bells)
-	h.mu.Unlock()
-	ring(ringing)
+	h.rights.Add(1)
+	h.tail.reset()
+	h.log.reset()
+	h.rung.Store(0)
+	h.tell()
 }
 
-func ring(bells []*bell) {
-	for _, b := range bells {
-		close(b.rung)
+// takesRights reports whether after an event somebody may do less than before.
+func takesRights(d events.Data) bool {
+	_, revoked := d.(events.KeyRevoked)
+	return revoked
+}
+
+func (h *Hub) tell() {
+	select {
+	case h.news <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+// Wait returns a channel that is closed after the next event in the namespace's
+// subtree; [events.Root] waits for any event, those about no namespace included.
+// A wake-up is a hint: look again. Take it before looking, and call release once,
+// when done waiting.
+func (h *Hub) Wait(namespace string) (wake <-chan struct{}, release func()) {
+	return h.WaitKey(namespace, "")
+}
+
+// WaitKey is Wait for the events about one key in the namespace's subtree.
+func (h *Hub) WaitKey(namespace, key string) (wake <-chan struct{}, release func()) {
+	woken := make(chan struct{})
+	w := &waiter{topics: []topic{{namespace, key}}, wake: func() { close(woken) }}
+	w.told.Store(never)
+	h.register(w)
+	return woken, func() { h.remove(w) }
+}
+
+// Waiting is how many wait.
+func (h *Hub) Waiting() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.all)
+}
+
+// topic is what wakes a waiter: events in the subtree of a namespace, or, with a
+// key, those of them that are about it.
+type topic struct{ namespace, key string }
+
+// waiter is woken at most once until it says that it looks.
+type waiter struct {
+	topics []topic
+	wake   func()        // must not block
+	ready  atomic.Bool   // woken, and not looking yet
+	told   atomic.Uint64 // the index that its reader knows to have missed nothing up to
+}
+
+// never is what a waiter that is not to be told of progress was told.
+const never = ^uint64(0)
+
+func (h *Hub) register(w *waiter) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all[w] = struct{}{}
+	for _, t := range w.topics {
+		if h.waiters[t] == nil {
+			h.waiters[t] = map[*waiter]struct{}{}
+		}
+		h.waiters[t][w] = struct{}{}
+	}
+}
+
+func (h *Hub) remove(w *waiter) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.all, w)
+	for _, t := range w.topics {
+		if delete(h.waiters[t], w); len(h.waiters[t]) == 0 {
+			delete(h.waiters, t)
+		}
+	}
+}
+
+// Records are looked at in batches of ringBatch at most. After as many, whoever
+// has not been told of progress for skippedMost records is woken to tell it.
+// wakeAtOnce are woken before others get the processor.
+const (
+	ringBatch   = 256
+	skippedMost = progressEvery - 2*ringBatch
+	wakeAtOnce  = 32
+)
+
+// run wakes those whom new records concern.
+func (h *Hub) run() {
+	for {
+		select {
+		case <-h.news:
+		case <-h.stop:
+			return
+		}
+		for h.ring() {
+		}
+	}
+}
+
+// ring wakes those whom the next batch of records concerns; more says that there
+// may be another.
+func (h *Hub) ring() (more bool) {
+	rung := h.rung.Load()
+	var room [ringBatch]*item
+	batch, before := h.tail.after(room[:0], rung, ringBatch)
+	var woken []*waiter
+	last := rung
+	switch {
+	case before: // the tail begins later, or is empty
+		last = h.tail.last()
+		woken = h.everybody()
+	case len(batch) == 0:
+		return false
+	default:
+		last = batch[len(batch)-1].record.Index
+		woken = h.concerned(batch, last)
+	}
+	// The mark comes first: a watch that meets it unwoken has nothing to read.
+	// Those who are concerned were marked ready before it.
+	h.rung.CompareAndSwap(rung, last)
+	wake(woken)
+	return len(batch) > 0
+}
+
+// wake wakes them, and lets others have the processor in between.
+func wake(waiters []*waiter) {
+	for n, w := range waiters {
+		w.wake()
+		if n%wakeAtOnce == wakeAtOnce-1 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// everybody marks all as ready, and returns those who were not.
+func (h *Hub) everybody() (woken []*waiter) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for w := range h.all {
+		if !w.ready.Swap(true) {
+			woken = append(woken, w)
+		}
+	}
+	return woken
+}
+
+// concerned marks those as ready whom a batch concerns or who should be told of
+// progress, and returns those who were not.
+func (h *Hub) concerned(batch []*item, last uint64) (woken []*waiter) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	mark := func(t topic) {
+		for w := range h.waiters[t] {
+			if !w.ready.Swap(true) {
+				woken = append(woken, w)
+			}
+		}
+	}
+	for _, i := range batch {
+		e := &i.event
+		if takesRights(e.Data) {
+			for w := range h.all {
+				if !w.ready.Swap(true) {
+					woken = append(woken, w)
+				}
+			}
+		}
+		for namespace := range upwards(e.Namespace) {
+			mark(topic{namespace, ""})
+			if e.Key != "" {
+				mark(topic{namespace, e.Key})
+			}
+		}
+	}
+	if last-h.looked < ringBatch {
+		return woken
+	}
+	h.looked = last
+	for w := range h.all {
+		if told := w.told.Load(); told < last && last-told >= skippedMost && !w.ready.Swap(true) {
+			woken = append(woken, w)
+		}
+	}
+	return woken
+}
+
+// upwards yields a namespace, all above it, and the root.
+func upwards(namespace string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for more := namespace != ""; more; {
+			if !yield(namespace) {
+				return
+			}
+			cut := strings.LastIndexByte(namespace, '/')
+			if more = cut >= 0; more {
+				namespace = namespace[:cut]
+			}
+		}
+		yield(events.Root)
 	}
 }
