@@ -212,7 +212,7 @@ func (x *exchange) audited(q auditQuery, r events.Record) (shown wire.AuditEvent
 		q.key != "" && q.key != e.Key,
 		q.actor != "" && q.actor != e.Actor,
 		q.action != "" && q.action != kind,
-		!mayAudit(x.principal, e):
+		!mayAudit(x.principal, &e):
 		return shown, false, nil
 	}
 	shown = wire.AuditEvent{
@@ -244,7 +244,7 @@ func textOf(v events.Value) *string {
 // mayAudit reports whether the caller may see an event: whoever may read the
 // entry or the namespace that it is about; for what is about neither, such as
 // API keys, the admins of everything.
-func mayAudit(who events.Principal, e events.Event) bool {
+func mayAudit(who events.Principal, e *events.Event) bool {
 	if e.Namespace == "" {
 		return who.Can(events.Admin, events.Root, "")
 	}

@@ -24,7 +24,7 @@ func (q auditQuery) records(h *projections.History) iter.Seq2[events.Record, err
 	case q.actor != "":
 		return q.fetch(h, h.ByActor(q.actor, q.before))
 	case q.ascending:
-		return q.bounded(h.Records(q.after + 1))
+		return q.bounded(h.Records(max(q.after+1, h.Oldest())))
 	}
 	return q.bounded(h.RecordsBefore(q.before))
 }

@@ -7,11 +7,21 @@ import (
 	"strings"
 	"time"
 
+	"confman/api/wire"
 	"confman/events"
 )
 
-// credentials reads the API key that the request bears.
+// credentials reads the API key that the request bears, or the ticket that stands
+// in for it.
 func (x *exchange) credentials() error {
+	if x.endpoint.access == watcher {
+		if err := x.refuseKeysInURL(); err != nil {
+			return err
+		}
+		if x.query.Has(wire.ParamTicket) {
+			return x.takeTicket()
+		}
+	}
 	h := x.r.Header
 	key := h["X-Api-Key"]
 	if bearer := h["Authorization"]; len(bearer) > 0 {
@@ -45,11 +55,15 @@ func (x *exchange) authenticate() error {
 	if !errors.Is(err, errUnknownKey) {
 		return err
 	}
-	ctx, cancel := x.within(defaultWait)
+	wait, bad := x.wait()
+	if bad != nil {
+		wait = defaultWait
+	}
+	ctx, cancel := x.within(wait)
 	defer cancel()
-	if least, bad := x.minIndex(); bad == nil && least.Index > x.Reader.State().Index() {
-		if x.await(ctx, least.Index) != nil {
-			return err
+	if least, bad := x.least(); bad == nil && least.Index > x.Reader.State().Index() {
+		if behind := x.await(ctx, least.Index); behind != nil {
+			return fmt.Errorf("whether the API key exists cannot be told: %w", behind)
 		}
 	} else if unsure := x.Reader.Linearizable(ctx); unsure != nil {
 		return fmt.Errorf("whether the API key exists cannot be told: %w", unsure)
@@ -59,11 +73,10 @@ func (x *exchange) authenticate() error {
 
 // identify looks the key up in the present.
 func (x *exchange) identify() error {
-	k, ok := x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
+	k, ok := x.lookUpKey()
 	switch {
 	case ok && k.Usable(x.Now()):
-		x.apiKey = k
-		x.principal = events.Principal{Name: k.Principal, KeyID: k.ID, Grants: k.Grants}
+		x.apiKey, x.principal = k, principalOf(k)
 		return nil
 	case ok && k.Revoked():
 		return fmt.Errorf("%w: API key %s was revoked at %s", errUnauthenticated, k.ID, k.RevokedAt.UTC().Format(time.RFC3339))
@@ -75,6 +88,20 @@ func (x *exchange) identify() error {
 	return errUnknownKey
 }
 
+// lookUpKey is the API key that the request bears or that lends its ticket.
+func (x *exchange) lookUpKey() (events.APIKey, bool) {
+	if x.ticket != nil {
+		k := x.Reader.State().APIKey(x.ticket.keyID)
+		return k, k.Revision != 0
+	}
+	return x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
+}
+
+// principalOf is who bears an API key.
+func principalOf(k events.APIKey) events.Principal {
+	return events.Principal{Name: k.Principal, KeyID: k.ID, Grants: k.Grants}
+}
+
 // still checks after a wait that the caller may still do what it asked for.
 func (x *exchange) still() error {
 	if err := x.identify(); err != nil {
@@ -84,10 +111,10 @@ func (x *exchange) still() error {
 }
 
 // await is Reader.Await, whose end by deadline is always [events.ErrBehind].
-func (x *exchange) await(ctx context.Context, index uint64) error {
-	err := x.Reader.Await(ctx, index)
+func (s *Server) await(ctx context.Context, index uint64) error {
+	err := s.Reader.Await(ctx, index)
 	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, events.ErrBehind) {
-		return fmt.Errorf("event %d, this node stands at %d: %w", index, x.Reader.State().Index(), events.ErrBehind)
+		return fmt.Errorf("event %d, this node stands at %d: %w", index, s.Reader.State().Index(), events.ErrBehind)
 	}
 	return err
 }

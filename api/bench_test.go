@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,16 +43,16 @@ func (b *bench) now() time.Time { return moment.Add(time.Duration(b.clock.Add(1)
 
 func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, node: newNode()}
+	b := &bench{t: t}
 	config := Config{
-		Writer: b.node, Reader: b.node, Cluster: b.node, Hub: b.node.hub,
 		NodeID: "n1", Version: "test", Registry: prometheus.NewRegistry(), Log: zerolog.Nop(),
-		Now: b.now, NewID: ulid.Make, Random: rand.Reader,
+		Now: b.now, NewID: ulid.Make, Random: rand.Reader, Web: Web{TicketSecret: []byte("a secret of the cluster")},
 	}
 	for _, c := range change {
 		c(&config)
 	}
-	b.node.rules = config.Limits.Rules
+	b.node = newNode(t, config.Limits.Rules)
+	config.Writer, config.Reader, config.Cluster, config.Hub = b.node, b.node, b.node, b.node.hub
 	server, err := New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -212,6 +213,10 @@ func loadOpenAPI(t testing.TB) *openapi3.T {
 }
 
 func (j *judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == watchPath && r.Method == http.MethodGet {
+		j.stream(w, r)
+		return
+	}
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	answer := httptest.NewRecorder()
@@ -222,6 +227,57 @@ func (j *judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(answer.Code)
 	w.Write(answer.Body.Bytes())
+}
+
+// stream holds an answer against the document once it is over, and its frames
+// one by one.
+func (j *judge) stream(w http.ResponseWriter, r *http.Request) {
+	seen := &seen{ResponseWriter: w}
+	j.server.ServeHTTP(seen, r)
+	answer := httptest.NewRecorder()
+	answer.Code, answer.Body = seen.code, &seen.body
+	maps.Copy(answer.Header(), w.Header())
+	for line := range strings.Lines(seen.body.String()) {
+		data, sse := strings.CutPrefix(line, "data: ")
+		if sse || w.Header().Get("Content-Type") == wire.MediaNDJSON {
+			holdFrame(j.t, []byte(data))
+		}
+	}
+	if seen.code > 0 && seen.code != http.StatusSwitchingProtocols { // else the connection was taken over
+		j.hold(r, nil, answer)
+	}
+}
+
+// seen keeps what is written.
+type seen struct {
+	http.ResponseWriter
+	code int
+	body bytes.Buffer
+}
+
+func (s *seen) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+func (s *seen) Write(p []byte) (int, error) {
+	s.body.Write(p)
+	return s.ResponseWriter.Write(p)
+}
+
+func (s *seen) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// holdFrame holds a frame against the OpenAPI document.
+func holdFrame(t testing.TB, frame []byte) {
+	t.Helper()
+	var v any
+	err := json.Unmarshal(frame, &v)
+	if err == nil {
+		err = loadOpenAPI(t).Components.Schemas["Frame"].Value.VisitJSON(v)
+	}
+	if err != nil {
+		t.Errorf("frame %s is not what openapi.yaml describes: %v", frame, err)
+	}
 }
 
 func (j *judge) hold(r *http.Request, body []byte, answer *httptest.ResponseRecorder) {
@@ -248,6 +304,8 @@ func (j *judge) hold(r *http.Request, body []byte, answer *httptest.ResponseReco
 		},
 		Route: &routers.Route{Spec: j.document, Path: found.pattern, PathItem: item, Method: method, Operation: item.GetOperation(method)},
 	}
+	media := answer.Header().Get("Content-Type")
+	options.ExcludeResponseBody = media == wire.MediaSSE || media == wire.MediaNDJSON || strings.HasPrefix(media, "text/javascript")
 	if answer.Code < 400 {
 		if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
 			j.t.Errorf("%s %s was accepted but is not what openapi.yaml describes: %v", r.Method, r.URL, err)

@@ -104,7 +104,7 @@ func (x *exchange) pollEntry(resolve bool) (events.Entry, error) {
 		watched, _, _ = strings.Cut(watched, "/")
 	}
 	for waited := false; ; waited = true {
-		wake, release := x.Hub.Wait(watched)
+		wake, release := x.Hub.WaitKey(watched, x.names.key)
 		if waited {
 			x.state = x.Reader.State()
 		}

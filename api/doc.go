@@ -17,6 +17,11 @@
 //     (write.go). The answer is made from the history as of the write's own event
 //     index, so that a repeated request is answered as it was the first time.
 //
+// A watch (watch.go) is a read until it begins; from there package streaming
+// serves it, over the history that source.go shows it, with the rights that the
+// API key has at each moment (rights.go). A ticket (ticket.go) stands in for the
+// key where a browser cannot send it.
+//
 // Whatever goes wrong is an error of package events or one of the few of this
 // package; problem.go holds the one table from errors to statuses.
 package api

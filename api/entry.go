@@ -31,6 +31,16 @@ func appendEntry(dst []byte, e *events.Entry, namespace, from string) []byte {
 	return append(dst, '}')
 }
 
+// appendShown appends an entry of a snapshot, bare without its value.
+func appendShown(dst []byte, e *events.Entry, bare bool) []byte {
+	if bare {
+		without := *e
+		without.Value.JSON = nil
+		e = &without
+	}
+	return appendEntry(dst, e, e.Namespace, "")
+}
+
 // appendBulk appends a [wire.BulkEntry] as JSON.
 func appendBulk(dst []byte, e *events.Entry) []byte {
 	dst = append(dst, `{"ns":"`...)
@@ -43,10 +53,12 @@ func appendBulk(dst []byte, e *events.Entry) []byte {
 	return append(dst, '}')
 }
 
-// appendValue appends the members from value to updatedBy.
+// appendValue appends the members from value, where there is one, to updatedBy.
 func appendValue(dst []byte, e *events.Entry) []byte {
-	dst = append(dst, `,"value":`...)
-	dst = append(dst, e.Value.JSON...)
+	if e.Value.JSON != nil {
+		dst = append(dst, `,"value":`...)
+		dst = append(dst, e.Value.JSON...)
+	}
 	dst = append(dst, `,"type":"`...)
 	dst = append(dst, e.Value.Type...)
 	dst = append(dst, `","version":`...)

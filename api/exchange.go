@@ -28,12 +28,14 @@ type exchange struct {
 	credential  string // the API key as sent
 	apiKey      events.APIKey
 	principal   events.Principal
+	ticket      *ticket // that stands in for the API key, if one does
 	query       url.Values
 	body        []byte             // as read, once it was
 	state       *projections.State // the present that a read answers from
 	local       bool               // a read that nobody else confirmed
 
-	code   int // the status, once it was sent
+	code   int       // the status, once it was sent
+	opened time.Time // when a stream began
 	values [14]string
 	used   int
 }
@@ -56,11 +58,11 @@ func (x *exchange) reflects(p events.Position) {
 }
 
 // positionOf is the position of an index that this node has reached.
-func (x *exchange) positionOf(index uint64) (events.Position, error) {
-	if now := x.Reader.State(); now.Index() == index {
+func (s *Server) positionOf(index uint64) (events.Position, error) {
+	if now := s.Reader.State(); now.Index() == index {
 		return now.Position(), nil
 	}
-	h, release := x.Reader.History(index)
+	h, release := s.Reader.History(index)
 	defer release()
 	return h.Position(index)
 }
@@ -68,15 +70,7 @@ func (x *exchange) positionOf(index uint64) (events.Position, error) {
 // send ends the exchange. An answer that has not said what it reflects reflects
 // the present that it was made from.
 func (x *exchange) send(status int, media string, body []byte) error {
-	h := x.w.Header()
-	if x.api {
-		if _, said := h["X-Confman-Index"]; !said {
-			x.reflects(x.present().Position())
-		}
-		if x.local {
-			x.staleness(x.Cluster.Standing())
-		}
-	}
+	x.provenance()
 	if media != "" {
 		x.set("Content-Type", media)
 	}
@@ -90,6 +84,19 @@ func (x *exchange) send(status int, media string, body []byte) error {
 		x.Log.Debug().Err(err).Str("correlationId", x.correlation).Msg("answer not sent")
 	}
 	return nil
+}
+
+// provenance sets the headers that say what an answer under /api reflects.
+func (x *exchange) provenance() {
+	if !x.api {
+		return
+	}
+	if _, said := x.w.Header()["X-Confman-Index"]; !said {
+		x.reflects(x.present().Position())
+	}
+	if x.local {
+		x.staleness(x.Cluster.Standing())
+	}
 }
 
 // present is the state that the answer was made from, or else the newest.

@@ -29,7 +29,7 @@ func newMetrics(into *prometheus.Registry) (*metrics, error) {
 		}, []string{"method", "route", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "confman_http_request_duration_seconds",
-			Help:    "Time from the request's headers to the end of the answer, long polls included.",
+			Help:    "Time from the request's headers to the end of the answer, or, of a watch, to its beginning.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
 		}, []string{"method", "route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{

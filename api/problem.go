@@ -9,6 +9,7 @@ import (
 
 	"confman/api/wire"
 	"confman/events"
+	"confman/streaming"
 )
 
 // kindOf finds the row of an error.
@@ -36,6 +37,10 @@ func (x *exchange) fail(err error) {
 		return
 	}
 	kind := x.kindOf(err)
+	if x.reconnects(kind.status) {
+		x.goaway(kind, err)
+		return
+	}
 	p := wire.Problem{
 		Type: kind.uri, Title: kind.title, Status: kind.status,
 		Instance: x.r.URL.EscapedPath(), CorrelationID: x.correlation,
@@ -76,6 +81,11 @@ func (x *exchange) describe(p *wire.Problem, err error) {
 	}
 	if errors.Is(err, events.ErrCompacted) {
 		p.Newest = x.Reader.State().Position().String()
+		p.Oldest = source{x.Server}.Edge().String()
+	}
+	var compacted *streaming.Compacted
+	if errors.As(err, &compacted) {
+		p.Oldest, p.Newest, p.Snapshot = compacted.Oldest.String(), compacted.Newest.String(), x.snapshotURL()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"confman/api/wire"
 	"confman/events"
+	"confman/streaming"
 )
 
 // What only HTTP can get wrong.
@@ -114,8 +115,16 @@ func notDone() []problemKind {
 			"The leader's disk is nearly full and writes are refused until there is room. Reads go on.",
 		},
 		{
+			streaming.ErrDraining, 503, wire.ProblemUnavailable, "Unavailable",
+			"The node is going away. Ask another node.",
+		},
+		{
 			errBusy, 429, wire.ProblemTooManyRequests, "Too many requests",
-			"The node has as many writes in flight as it takes. Wait as long as Retry-After says.",
+			"The node has as many writes in flight, or serves as many watches, as it takes, in all or of one principal. Wait as long as Retry-After says, or ask another node.",
+		},
+		{
+			streaming.ErrTooMany, 429, wire.ProblemTooManyRequests, "Too many requests",
+			"The node serves as many watches as it takes, in all or of one principal.",
 		},
 	}
 }

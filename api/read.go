@@ -17,7 +17,8 @@ import (
 // defaultWait is how long a request waits for an index when it does not say.
 const defaultWait = 5 * time.Second
 
-// parseQuery reads the query. No parameter has a meaning when given twice.
+// parseQuery reads the query. No parameter has a meaning when given twice, but
+// for the namespaces of a watch.
 func (x *exchange) parseQuery() error {
 	if x.r.URL.RawQuery == "" {
 		return nil
@@ -27,12 +28,25 @@ func (x *exchange) parseQuery() error {
 		return &events.Refusal{Kind: events.ErrInvalid, Detail: "the query is not validly encoded"}
 	}
 	for name, values := range query {
-		if len(values) > 1 {
+		if len(values) > 1 && (x.endpoint.access != watcher || name != wire.ParamNamespace) {
 			return badParam(name, "is given %d times", len(values))
 		}
 	}
 	x.query = query
 	return nil
+}
+
+// least is the position that this node must have applied to answer: the one that
+// the caller names or, if it is later, where its watch begins.
+func (x *exchange) least() (events.Position, error) {
+	p, err := x.minIndex()
+	if err != nil || x.endpoint.access != watcher {
+		return p, err
+	}
+	if start, err := x.start(); err == nil && start.Position.Index > p.Index {
+		return start.Position, nil // what is wrong with it is told later
+	}
+	return p, nil
 }
 
 // badParam refuses a query parameter.

@@ -14,6 +14,7 @@ type access uint8
 const (
 	anyone  access = iota // no key
 	holder                // any usable key; the handler shows what the caller may see
+	watcher               // the same, or a ticket; the query may name several namespaces
 	visitor               // may see at least something in the namespace; the handler filters
 	member                // has the role on the namespace or, where the path has a key, on the entry
 	root                  // is admin of everything
@@ -46,6 +47,7 @@ func table() []route {
 		{get, "/metrics", anyone, all, false, (*exchange).metrics},
 		{get, "/openapi.yaml", anyone, all, false, (*exchange).openapiYAML},
 		{get, "/openapi.json", anyone, all, false, (*exchange).openapiJSON},
+		{get, "/confman.js", anyone, all, false, (*exchange).module},
 		{get, "/problems/{slug}", anyone, all, false, (*exchange).problemPage},
 		{get, "/debug/pprof/", root, all, false, (*exchange).profile},
 		{get, "/debug/pprof/{profile}", root, all, false, (*exchange).profile},
@@ -65,6 +67,10 @@ func table() []route {
 		{get, v1 + "/configs", holder, all, false, (*exchange).listAllEntries},
 		{post, v1 + "/transactions", holder, all, true, (*exchange).transact},
 		{get, v1 + "/audit", holder, all, false, (*exchange).audit},
+
+		{get, watchPath, watcher, all, false, (*exchange).watch},
+		{post, v1 + "/watch/tickets", holder, all, false, (*exchange).createTicket},
+		{get, v1 + "/watches", holder, all, false, (*exchange).listWatches},
 
 		{get, v1 + "/keys", holder, all, false, (*exchange).listKeys},
 		{post, v1 + "/keys", holder, all, true, (*exchange).createKey},

@@ -2,9 +2,11 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -47,21 +49,30 @@ type Limits struct {
 	Wait   time.Duration // the longest a request may ask to wait; default 60 s
 	Writes int           // in flight at once; default 1024, beyond it 429
 	Audit  int           // the most events that one page of an audit looks at; default 20,000
+
+	Ticket  time.Duration    // how long a ticket for a watch is good; default 12 h
+	Watches streaming.Limits // see there
 }
 
 // Web is what browsers are allowed.
 type Web struct {
 	CORSOrigins  []string // "https://host[:port]", or "*" for all; default none
 	AllowedHosts []string // host names, without ports, that requests for data may address; default all
+	// TicketSecret is the same on all nodes of the cluster and after a restart;
+	// tickets for watches are signed with a key made of it. At least 16 bytes;
+	// required.
+	TicketSecret []byte
 }
 
-// Server is the HTTP interface of one node. It has no goroutines of its own and
-// nothing to close; an exchange that waits ends with its request's context.
+// Server is the HTTP interface of one node. It has no goroutines of its own; an
+// exchange that waits ends with its request's context, and watches with Drain.
 type Server struct {
 	Config
 	paths   *paths
 	kinds   []problemKind
 	metered *metrics
+	tickets tickets
+	streams *streaming.Streams
 	writing chan struct{} // holds one item for each write in flight
 	openapi func() ([]byte, error)
 }
@@ -75,15 +86,35 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: register metrics: %w", err)
 	}
-	return &Server{
+	s := &Server{
 		Config:  c,
 		paths:   newPathsOf(table(), metered),
 		kinds:   problemKinds(),
 		metered: metered,
 		writing: make(chan struct{}, c.Limits.Writes),
 		openapi: sync.OnceValues(openAPIJSON),
-	}, nil
+	}
+	if s.tickets, err = newTickets(c.Web.TicketSecret); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s.streams, err = streaming.New(streaming.Config{
+		Hub: c.Hub, Source: source{s}, AppendEntry: appendShown, Limits: c.Limits.Watches,
+		Log: c.Log, Now: c.Now, Random: rand.Int64N,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	if err := c.Registry.Register(watchCollector{s.streams}); err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
+	return s, nil
 }
+
+// Drain says goodbye to all watches, in the course of half a second, and refuses
+// new ones. It returns when they are gone; those who are left when the context
+// ends are cut off. Call it once, before the HTTP server is shut down, which does
+// not wait for streams.
+func (s *Server) Drain(ctx context.Context) { s.streams.Drain(ctx) }
 
 // check refuses what cannot work and fills in the defaults.
 func (c *Config) check() error {
@@ -92,13 +123,16 @@ func (c *Config) check() error {
 		return errors.New("config: Writer, Reader, Cluster and Hub are required")
 	case c.Registry == nil, c.Now == nil, c.NewID == nil, c.Random == nil:
 		return errors.New("config: Registry, Now, NewID and Random are required")
-	case c.Limits.Wait < 0, c.Limits.Writes < 0, c.Limits.Audit < 0:
+	case len(c.Web.TicketSecret) < minTicketSecret:
+		return fmt.Errorf("config: Web.TicketSecret has %d bytes, want %d or more", len(c.Web.TicketSecret), minTicketSecret)
+	case c.Limits.Wait < 0, c.Limits.Writes < 0, c.Limits.Audit < 0, c.Limits.Ticket < 0:
 		return errors.New("config: limits are not negative")
 	}
 	c.Scheme = cmp.Or(c.Scheme, "http")
 	c.Limits.Wait = cmp.Or(c.Limits.Wait, time.Minute)
 	c.Limits.Writes = cmp.Or(c.Limits.Writes, 1024)
 	c.Limits.Audit = cmp.Or(c.Limits.Audit, 20_000)
+	c.Limits.Ticket = cmp.Or(c.Limits.Ticket, 12*time.Hour)
 	c.Limits.Rules.MaxValueBytes = cmp.Or(c.Limits.Rules.MaxValueBytes, events.DefaultMaxValueBytes)
 	c.Limits.Rules.MaxProposalBytes = cmp.Or(c.Limits.Rules.MaxProposalBytes, events.DefaultMaxProposalBytes)
 	return nil
@@ -115,7 +149,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if x.endpoint != nil {
 			measured = x.endpoint.meter
 		}
-		measured.observe(x.code, s.Now().Sub(began).Seconds())
+		if x.opened.IsZero() {
+			x.opened = s.Now()
+		}
+		measured.observe(x.code, x.opened.Sub(began).Seconds())
 	}()
 	x.begin()
 	if err := x.run(); err != nil {
@@ -196,10 +233,11 @@ func (x *exchange) correlate() string {
 	return x.NewID().String()
 }
 
-func isCorrelationID(s string) bool {
-	if len(s) < 1 || len(s) > 128 {
-		return false
-	}
+func isCorrelationID(s string) bool { return len(s) >= 1 && len(s) <= 128 && isPlain(s) }
+
+// isPlain reports whether a text is of letters, digits, dots, underscores and
+// dashes only.
+func isPlain(s string) bool {
 	for _, c := range []byte(s) {
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
 		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {

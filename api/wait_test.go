@@ -10,14 +10,26 @@ import (
 	"confman/events"
 )
 
-// waitUntilWaited returns once a request waits at the hub.
-func (b *bench) waitUntilWaited(namespace string) {
-	b.t.Helper()
-	for end := time.Now().Add(10 * time.Second); b.node.hub.Waiting(namespace) == 0; runtime.Gosched() {
+// until returns once a condition holds.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !holds(); runtime.Gosched() {
 		if time.Now().After(end) {
-			b.t.Fatalf("nobody waits for %s", namespace)
+			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// waitUntilPolled returns once a request waits at the hub.
+func (b *bench) waitUntilPolled() {
+	b.t.Helper()
+	until(b.t, "a long poll waits", func() bool { return b.node.hub.Waiting() > 0 })
+}
+
+// waitUntilAwaited returns once a request waits for an index.
+func (b *bench) waitUntilAwaited() {
+	b.t.Helper()
+	until(b.t, "a request waits for an index", func() bool { return b.node.Waiting() > 0 })
 }
 
 // poll asks in the background.
@@ -39,9 +51,9 @@ func TestLongPollAnswersOnceTheEntryChanges(t *testing.T) {
 	path := entryPath("pay", "a") + "?wait=30s&index=" + known
 
 	done := b.poll(path)
-	b.waitUntilWaited("pay")
+	b.waitUntilPolled()
 	b.put("pay", "other", "1")
-	b.waitUntilWaited("pay")
+	b.waitUntilPolled()
 	select {
 	case r := <-done:
 		t.Fatalf("answered a change of another key: %d %s", r.status, r.body)
@@ -58,12 +70,12 @@ func TestLongPollAnswersOnceTheEntryChanges(t *testing.T) {
 	}
 
 	done = b.poll(entryPath("pay", "a") + "?wait=30s&index=" + got.header.Get(wire.HeaderIndex))
-	b.waitUntilWaited("pay")
+	b.waitUntilPolled()
 	b.do("DELETE", entryPath("pay", "a"), nil).is(204)
 	(<-done).problem(404, wire.ProblemNotFound)
 
 	done = b.poll(entryPath("pay", "new") + "?wait=30s&index=0")
-	b.waitUntilWaited("pay")
+	b.waitUntilPolled()
 	b.put("pay", "new", `"here"`)
 	(<-done).is(200)
 }
@@ -74,7 +86,7 @@ func TestLongPollEndsWithWhatThereIs(t *testing.T) {
 	b.do("GET", entryPath("pay", "a")+"?wait=1ms&index="+known, nil).is(200)
 	b.do("GET", entryPath("pay", "a")+"?wait=1ms&index="+known, nil, `If-None-Match: "v1"`).is(304)
 	b.do("GET", entryPath("pay", "none")+"?wait=1ms&index=0", nil).is(404)
-	if b.node.hub.Waiting("pay") > 0 {
+	if b.node.hub.Waiting() > 0 {
 		t.Error("somebody still waits at the hub")
 	}
 }
@@ -83,7 +95,7 @@ func TestLongPollSeesWhatParentsChange(t *testing.T) {
 	b := newBench(t)
 	known := b.put("teams", "a", "1").header.Get(wire.HeaderIndex)
 	done := b.poll(entryPath("teams/pay", "a") + "?resolve=true&wait=30s&index=" + known)
-	b.waitUntilWaited("teams")
+	b.waitUntilPolled()
 	b.put("teams", "a", "2")
 	if got := decodeAs[wire.ConfigEntry]((<-done).is(200)); got.From != "teams" || string(got.Value) != "2" {
 		t.Errorf("answered %+v", got)
@@ -95,10 +107,10 @@ func TestLongPollOfARevokedKeyTellsNothing(t *testing.T) {
 	b.put("pay", "a", "1")
 	made := decodeAs[wire.APIKey](b.do("POST", "/api/v1/keys", wire.NewKey{Name: "v", Grants: []wire.Grant{{Namespace: "pay", Role: "viewer"}}}).is(201))
 	done := b.poll(entryPath("pay", "a")+"?wait=30s&index=100", "X-Api-Key: "+made.Key)
-	b.waitUntilWaited("pay")
+	b.waitUntilPolled()
 	b.do("DELETE", "/api/v1/keys/"+made.ID, nil).is(204)
 	b.node.hub.Reset()
-	b.waitUntilWaited("pay")
+	b.waitUntilPolled()
 	for b.node.State().Index() <= 100 {
 		b.put("pay", "b", `"`+time.Duration(b.node.State().Index()).String()+`"`)
 	}
@@ -120,9 +132,9 @@ func TestReadsWaitForTheIndexTheyName(t *testing.T) {
 	b.do("GET", entryPath("pay", "a")+"?min_index=1", nil, "X-Confman-Min-Index: 2").problem(400, wire.ProblemMalformed, "min_index")
 
 	done := b.poll(entryPath("pay", "b")+"?wait=30s", "X-Confman-Min-Index: 6")
-	b.waitUntilWaited(events.Root)
+	b.waitUntilAwaited()
 	b.put("pay", "b", "1")
-	b.waitUntilWaited(events.Root)
+	b.waitUntilAwaited()
 	b.put("pay", "b", "2")
 	if got := <-done; got.status != 200 || !strings.Contains(got.body, `"value":2`) {
 		t.Errorf("%d %s", got.status, got.body)

@@ -74,6 +74,9 @@ func (c *Client) attempt(ctx context.Context, call call, origin string) (answer,
 // problem judges an answer of 400 and above.
 func (c *Client) problem(a answer, call call) *failure {
 	p := problemOf(a)
+	if call.meta != nil {
+		*call.meta = a.meta()
+	}
 	if p.transient() {
 		c.nodes.refused(a.origin, time.Now().Add(retryAfter(a.header, time.Now())))
 	} else {

@@ -34,7 +34,8 @@ type Config struct {
 	// highest event index that this Client has seen in any answer.
 	ReadYourWrites bool
 	// OnRetry is told of each attempt that failed and how long the next one
-	// waits. Nil: nobody is told. It is called on the goroutine of the call.
+	// waits. Nil: nobody is told. It is called on the goroutine of the call, watch
+	// or view.
 	OnRetry func(err error, wait time.Duration)
 	// UserAgent is sent with each request. Empty: "confman-go".
 	UserAgent string
@@ -139,7 +140,7 @@ type Read struct {
 	MinIndex uint64
 	// Wait is how long the node waits for MinIndex. 0: its default, 5 seconds.
 	Wait time.Duration
-	// Meta, when not nil, is filled in from the last answer.
+	// Meta, when not nil, is filled in from the last answer, a refusal too.
 	Meta *Meta
 }
 
@@ -152,7 +153,7 @@ type Write struct {
 	// has; 0 means that it must not exist. Nil: no condition. Where it does not
 	// hold, the error is ErrConditionFailed.
 	IfVersion *uint64
-	// Meta, when not nil, is filled in from the answer.
+	// Meta, when not nil, is filled in from the last answer, a refusal too.
 	Meta *Meta
 }
 

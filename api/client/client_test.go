@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -146,6 +147,32 @@ func TestReadAsksForWhatItWasToldTo(t *testing.T) {
 	}
 	if got := n.asked()[1].Header.Get(wire.HeaderMinIndex); got != "42" {
 		t.Errorf("the second read asked for index %q, want the 42 seen before", got)
+	}
+}
+
+func TestGetChangedWaitsFromWhereItLastLooked(t *testing.T) {
+	n := newNode(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(wire.HeaderIndex, "9")
+		if r.URL.Query().Get("index") == "9" {
+			problem(w, 404, wire.ProblemNotFound, "deleted")
+			return
+		}
+		answer(w, 200, wire.ConfigEntry{Version: 2, Index: 8})
+	})
+	c := newClient(t, client.Config{Endpoints: []string{n.URL}})
+	e, meta, err := c.GetChanged(ctx(t), "pay", "a", 7, 30*time.Second)
+	if err != nil || e.Version != 2 || meta.Index != 9 {
+		t.Errorf("%+v, %+v, %v", e, meta, err)
+	}
+	if _, meta, err = c.GetChanged(ctx(t), "pay", "a", meta.Index, 0); !errors.Is(err, client.ErrNotFound) || meta.Index != 9 {
+		t.Errorf("deleted: %+v, %v", meta, err)
+	}
+	got := n.asked()
+	if want := "/api/v1/namespaces/pay/config/a?index=7&wait=30s"; got[0].RequestURI != want || got[0].Header.Get(wire.HeaderMinIndex) != "7" {
+		t.Errorf("asked %s of a node at %s\nwant  %s", got[0].RequestURI, got[0].Header.Get(wire.HeaderMinIndex), want)
+	}
+	if want := "/api/v1/namespaces/pay/config/a?index=9"; got[1].RequestURI != want {
+		t.Errorf("asked %s\nwant  %s", got[1].RequestURI, want)
 	}
 }
 

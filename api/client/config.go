@@ -1,12 +1,15 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
+	"strconv"
+	"time"
 
 	"confman/api/wire"
 )
@@ -16,6 +19,25 @@ func (c *Client) Get(ctx context.Context, namespace, key string, r Read) (e wire
 	err = c.into(ctx, c.reading("get "+namespace+"/"+key, r, "namespaces", namespace, "config", key), &e)
 	return e, err
 }
+
+// GetChanged waits until an entry has changed after an event index and reads it:
+// a long poll. The Index of the Meta is what to give as after the next time. When
+// nothing happens within wait, the entry comes back as it is, with an Index that
+// is not above after. Where there is no such entry, or no longer, the error is
+// ErrNotFound, and the Meta is filled in all the same. Wait is up to a minute; 0
+// is 5 seconds. A View is easier for more than one key.
+func (c *Client) GetChanged(ctx context.Context, namespace, key string, after uint64, wait time.Duration) (e wire.ConfigEntry, m Meta, err error) {
+	call := c.reading("get "+namespace+"/"+key, Read{MinIndex: after, Wait: wait, Meta: &m}, "namespaces", namespace, "config", key)
+	call.query.Set(paramIndex, strconv.FormatUint(after, 10))
+	call.wait = 2 * cmp.Or(wait, pollWait) // until the node has come as far as after, and then for a change
+	err = c.into(ctx, call, &e)
+	return e, m, err
+}
+
+const (
+	paramIndex = "index"         // with wait: answer once the entry has changed after it
+	pollWait   = 5 * time.Second // what the server waits when it is not told
+)
 
 // Put sets the value of a key; Meta.Created says whether it is new. The entry
 // in the answer has its version and the event that made it. A value equal to

@@ -14,7 +14,7 @@
 //
 // Reads go to one endpoint for as long as that answers, then to the next.
 // Writes go to the leader once it is known. Three connection failures in a row
-// put a node aside for five seconds, while there are others. A node that asked
+// put a node aside for a second, while there are others. A node that asked
 // for time with Retry-After is left alone until then.
 //
 // # Following the leader
@@ -55,4 +55,33 @@
 // and with Config.ReadYourWrites has each read wait for it on whichever node
 // answers. Read.MinIndex does the same for one read, Read.Linearizable also for
 // what others wrote.
+//
+// # Watching
+//
+// Client.Watch yields every event once and in order, over however many
+// connections it takes. It remembers the position of the last frame that the
+// loop has dealt with, and asks the next node to go on after it. Each event says
+// which one came before it (wire.Frame.Prev), so a repetition or a gap is seen
+// and never yielded; the watch leaves that node. A watch that was connected for
+// five seconds comes back without drawing on the budget of retries. One that
+// finds nobody slows down to a try every few seconds and goes on.
+//
+// A position may lie ahead of the whole cluster: when an older backup was
+// restored. Nodes cannot tell that from being behind themselves. So a watch that
+// hears that a node is behind has the leader confirm how far the cluster is, and
+// ends with ErrReset when that is less than the watch has seen.
+//
+// # Views
+//
+// A View is a namespace in memory: a snapshot and the watch after it, folded
+// into an immutable list behind an atomic pointer. It applies transactions as a
+// whole, and its position is always the end of one. It never goes back to an
+// older state of the same history: what a node that lags behind offers is
+// refused. When the watch cannot go on it takes a new snapshot and counts it in
+// ViewStatus.Resets; until that is complete it answers from what it has.
+//
+// ViewStatus.Age is what a node said of its own contact with the leader, plus
+// the time since the last frame; it counts from when the view had caught up with
+// where that node stood. ViewConfig.File is an object with the SHA-256 of its
+// member view, which holds namespace, prefix, position and entries.
 package client

@@ -42,10 +42,13 @@ const (
 func newBudget(now time.Time) *budget { return &budget{tokens: budgetMost, at: now} }
 
 // call pays in for a call.
-func (b *budget) call() {
+func (b *budget) call() { b.earn(budgetPerCall) }
+
+// earn pays in.
+func (b *budget) earn(tokens float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens = min(budgetMost, b.tokens+budgetPerCall)
+	b.tokens = min(budgetMost, b.tokens+tokens)
 }
 
 // retry takes out one retry, and reports whether there was one.
@@ -73,6 +76,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
 		return overdue("no time left to try again")
 	}
+	return pause(ctx, d)
+}
+
+// pause waits, or returns the context's error when that ends first.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

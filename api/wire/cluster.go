@@ -47,16 +47,18 @@ type ClusterState struct {
 
 // Cluster is the answer of GET /api/v1/cluster, as the answering node sees it.
 type Cluster struct {
-	ID         string   `json:"id"`     // the identity made at bootstrap
-	NodeID     string   `json:"nodeId"` // the node that answers
-	LeaderID   string   `json:"leaderId,omitempty"`
-	Leader     *string  `json:"leader"` // as in ClusterState
-	Term       uint64   `json:"term"`
-	EventIndex uint64   `json:"eventIndex"`
-	Position   string   `json:"position"`
-	RaftIndex  uint64   `json:"raftIndex"` // applied on the node that answers
-	Quorum     bool     `json:"quorum"`
-	Members    []Member `json:"members"`
+	ID           string   `json:"id"`     // the identity made at bootstrap
+	NodeID       string   `json:"nodeId"` // the node that answers
+	LeaderID     string   `json:"leaderId,omitempty"`
+	Leader       *string  `json:"leader"` // as in ClusterState
+	Term         uint64   `json:"term"`
+	EventIndex   uint64   `json:"eventIndex"`
+	Position     string   `json:"position"`
+	RaftIndex    uint64   `json:"raftIndex"`    // applied on the node that answers
+	Oldest       uint64   `json:"oldest"`       // the first event that is still served
+	FeatureLevel uint     `json:"featureLevel"` // says which kinds of events the history may hold
+	Quorum       bool     `json:"quorum"`
+	Members      []Member `json:"members"`
 }
 
 // Member is one node of the cluster.

@@ -42,11 +42,16 @@ var floors = []floor{
 		"github.com/dgraph-io/badger/v4/", "github.com/dgraph-io/ristretto/v2/", "golang.org/x/sys/", zerolog, ulid, jsonLibrary,
 	}},
 	{folder: "streaming", ours: []string{"streaming/", "events"}, theirs: []string{zerolog, websocket}},
-	{folder: "api", ours: []string{"api/wire", "streaming/", "projections", "events"}, theirs: []string{
+	{folder: "api", ours: []string{"api/wire", "api/js", "api/memory", "streaming/", "projections", "events"}, theirs: []string{
 		"github.com/prometheus/client_golang/", "go.yaml.in/yaml/v4", zerolog, jsonLibrary, ulid, websocket,
 	}},
 	{folder: "api/wire"},
 	{folder: "api/client", ours: []string{"api/client", "api/wire"}, theirs: []string{websocket}},
+	{folder: "api/js", ours: []string{"api/wire"}},
+	{folder: "api/memory", ours: []string{"projections", "events"}},
+	{folder: "api/apitest", ours: []string{"api/", "streaming", "projections", "events"}, theirs: []string{
+		"github.com/prometheus/client_golang/", zerolog, jsonLibrary, ulid,
+	}},
 	{folder: "cmd", ours: []string{"cmd/", "api/", "streaming/", "replication/", "projections", "events"}, theirs: []string{"*"}},
 }
 
@@ -225,6 +230,10 @@ func TestTheFloorsRefuseWhatTheyShould(t *testing.T) {
 		{"api/x.go", `package api; import "confman/replication"`, "not below api"},
 		{"api/x_test.go", `package api; import "confman/replication"`, "not below api"},
 		{"api/x.go", `package api; import "confman/api/client"`, "not below api"},
+		{"api/x.go", `package api; import "confman/api/apitest"`, "not below api"},
+		{"api/memory/x.go", `package memory; import "confman/api"`, "not below api/memory"},
+		{"api/apitest/x_test.go", `package apitest; import "confman/api/client"`, ""},
+		{"api/apitest/x.go", `package apitest; import "confman/replication"`, "not below api/apitest"},
 		{"api/wire/x.go", `package wire; import "confman/events"`, "not below api/wire"},
 		{"api/wire/x.go", `package wire; import "github.com/oklog/ulid/v2"`, "not for api/wire"},
 		{"api/client/x.go", `package client; import "confman/events"`, "not below api/client"},

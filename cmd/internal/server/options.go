@@ -12,6 +12,7 @@ import (
 
 	"confman/cmd/internal/settings"
 	"confman/replication"
+	"confman/streaming"
 )
 
 // Options is what `confman serve` can be told; see its --help.
@@ -21,8 +22,11 @@ type Options struct {
 	TLS      TLSOptions
 	HTTP     HTTPOptions
 	Limits   LimitOptions
+	Watches  WatchOptions
 	LogLevel string
 	LogForm  string
+
+	Retention replication.Retention
 }
 
 // NodeOptions say who the node is and where it lives.
@@ -62,6 +66,21 @@ type LimitOptions struct {
 	MinFreeBytes  settings.Size
 }
 
+// WatchOptions bound how many watches the node serves.
+type WatchOptions struct {
+	Max             int
+	MaxPerPrincipal int
+}
+
+func (o *WatchOptions) flags(f *pflag.FlagSet) {
+	f.IntVar(&o.Max, "max-watches", streaming.DefaultWatches, "watches that one node serves at once")
+	f.IntVar(&o.MaxPerPrincipal, "max-watches-per-principal", streaming.DefaultPerPrincipal, "of them, those of one principal")
+}
+
+func (o WatchOptions) limits() streaming.Limits {
+	return streaming.Limits{Watches: o.Max, PerPrincipal: o.MaxPerPrincipal}
+}
+
 // Flags declares the settings of serve.
 func (o *Options) Flags(f *pflag.FlagSet) {
 	o.Limits.MaxValueBytes, o.Limits.MinFreeBytes = 1<<20, 256<<20
@@ -86,6 +105,9 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.HTTP.AllowedHosts, "allowed-host", nil, "host name that requests may address (default: any)")
 	f.Var(&o.Limits.MaxValueBytes, "max-value-bytes", "size limit of one value")
 	f.Var(&o.Limits.MinFreeBytes, "min-free-bytes", "free disk space below which writes are refused")
+	o.Watches.flags(f)
+	f.Uint64Var(&o.Retention.Events, "retention-events", 0, "events that the history keeps, 0 for all; either limit of retention lets events go")
+	f.DurationVar(&o.Retention.Age, "retention-age", 0, "how long the history keeps events, at least 1m; 0 for ever")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogForm, "log-format", "auto", "auto, json or console")
 }
@@ -107,6 +129,9 @@ func (o *Options) validate() error {
 			return fmt.Errorf("--advertise is missing: with --listen %s others cannot know the address of this node", o.Node.Listen)
 		}
 		o.Node.Advertise = net.JoinHostPort(host, port)
+	}
+	if o.Watches.Max < 0 || o.Watches.MaxPerPrincipal < 0 {
+		return errors.New("--max-watches and --max-watches-per-principal are not negative")
 	}
 	return o.validateTLS()
 }

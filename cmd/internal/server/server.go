@@ -27,6 +27,7 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 90 * time.Second
 	maxHeaderBytes    = 32 << 10
+	goodbyeTimeout    = time.Second // at a stop, for watches
 	graceTimeout      = time.Second // at a stop, for what has begun; long polls end then
 	drainTimeout      = 5 * time.Second
 )
@@ -45,6 +46,8 @@ type Server struct {
 	options  Options
 	listener net.Listener
 	http     *http.Server
+	api      *api.Server
+	hub      *streaming.Hub
 	node     *replication.Node
 	served   chan error
 	requests context.CancelFunc // ends the requests that wait for something
@@ -60,7 +63,24 @@ func Start(o Options, env Env) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	hub := &streaming.Hub{}
+	hub := streaming.NewHub(streaming.HubConfig{})
+	s, err := open(o, env, certs, hub)
+	if err != nil {
+		hub.Close()
+		return nil, err
+	}
+	base, cancel := context.WithCancel(context.Background())
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	s.requests = cancel
+	if certs != nil {
+		s.http.TLSConfig = certs.serverConfig()
+	}
+	go func() { s.served <- s.serve() }()
+	return s, nil
+}
+
+// open opens what the server needs and serves nothing yet.
+func open(o Options, env Env, certs *certificates, hub *streaming.Hub) (*Server, error) {
 	config, err := nodeConfig(o, env, certs, hub)
 	if err != nil {
 		return nil, err
@@ -73,22 +93,15 @@ func Start(o Options, env Env) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &Server{options: o, listener: listener, node: node, served: make(chan error, 1)}
-	handler, err := s.handler(env, certs, hub)
+	s := &Server{options: o, listener: listener, hub: hub, node: node, served: make(chan error, 1)}
+	handler, err := s.handler(env, certs, []byte(config.Token))
 	if err != nil {
 		return nil, errors.Join(err, node.Close(), listener.Close())
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: stdlog.New(debugWriter{env.Log}, "", 0),
+		ErrorLog: stdlog.New(debugWriter{env.Log}, "", 0), ConnContext: streaming.ConnContext,
 	}
-	base, cancel := context.WithCancel(context.Background())
-	s.http.BaseContext = func(net.Listener) context.Context { return base }
-	s.requests = cancel
-	if certs != nil {
-		s.http.TLSConfig = certs.serverConfig()
-	}
-	go func() { s.served <- s.serve() }()
 	return s, nil
 }
 
@@ -107,6 +120,7 @@ func (s *Server) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-s.served:
 	}
+	s.goodbye()
 	// Both at once: the node hands leadership over and waits for whoever reads
 	// from its stores; the listener lets those finish, and not for ever.
 	closed := make(chan error, 1)
@@ -118,20 +132,31 @@ func (s *Server) Wait(ctx context.Context) error {
 	if s.http.Shutdown(drain) != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	return errors.Join(err, <-closed)
+	err = errors.Join(err, <-closed)
+	s.hub.Close()
+	return err
+}
+
+// goodbye has the watches go on elsewhere. What is written until this node stops
+// reaches them there.
+func (s *Server) goodbye() {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
+	defer cancel()
+	defer time.AfterFunc(goodbyeTimeout, s.requests).Stop() // for those that have not begun yet
+	s.api.Drain(ctx)
 }
 
 // handler serves members under /internal/v1/ and everybody else by the API.
-func (s *Server) handler(env Env, certs *certificates, hub *streaming.Hub) (http.Handler, error) {
+func (s *Server) handler(env Env, certs *certificates, secret []byte) (http.Handler, error) {
 	registry, err := newRegistry(s.node, env.Version)
 	if err != nil {
 		return nil, err
 	}
 	config := api.Config{
-		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Hub: hub,
+		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Hub: s.hub,
 		NodeID: s.options.Node.ID, Version: env.Version, Scheme: "http",
-		Limits:   api.Limits{Rules: s.options.rules()},
-		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.HTTP.AllowedHosts},
+		Limits:   api.Limits{Rules: s.options.rules(), Watches: s.options.Watches.limits()},
+		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.HTTP.AllowedHosts, TicketSecret: secret},
 		Registry: registry, Log: env.Log, Now: time.Now, NewID: newID, Random: rand.Reader,
 	}
 	forward := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTimeout}
@@ -148,6 +173,7 @@ func (s *Server) handler(env Env, certs *certificates, hub *streaming.Hub) (http
 	if err != nil {
 		return nil, err
 	}
+	s.api = public
 	members := s.node.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/internal/") {
@@ -185,7 +211,7 @@ func nodeConfig(o Options, env Env, certs *certificates, hub *streaming.Hub) (re
 		Member: replication.Member{ID: o.Node.ID, Address: o.Node.Advertise},
 		Dir:    o.Node.Data, Token: token, Peers: members, Join: o.Members.Join, Learner: o.Members.Learner,
 		RequirePeerCertificate: o.TLS.PeerCA != "",
-		ElectionTimeout:        o.Members.Election, Rules: o.rules(), MinFreeBytes: uint64(o.Limits.MinFreeBytes),
+		ElectionTimeout:        o.Members.Election, Rules: o.rules(), MinFreeBytes: uint64(o.Limits.MinFreeBytes), Retention: o.Retention,
 		FirstKey: first.make, FirstKeyStands: first.stands,
 		Announce: hub, Fatal: env.Fatal, Log: env.Log,
 	}

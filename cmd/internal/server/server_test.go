@@ -179,6 +179,7 @@ func TestMetricsHaveGoodNamesAndRaftsOwn(t *testing.T) {
 	for _, want := range []string{
 		"confman_raft_is_leader 1", "confman_ready 1", "confman_event_index 2", `confman_raft_op_duration_seconds_count{op="dispatch"}`,
 		"confman_raft_elections_won_total 1", "confman_build_info", "go_goroutines",
+		`confman_watches{encoding="sse"} 0`, "confman_watch_events_total 0", "confman_watch_lag_max_events 0",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)
@@ -209,6 +210,7 @@ func TestOptionsThatCannotWorkAreRefusedByName(t *testing.T) {
 		{"no port", func(o *Options) { o.Node.Listen = "localhost" }, `--listen "localhost": want HOST:PORT`},
 		{"all addresses", func(o *Options) { o.Node.Listen = ":6100" }, "--advertise is missing"},
 		{"half a pair", func(o *Options) { o.TLS.Cert = "c" }, "--tls-cert and --tls-key"},
+		{"fewer watches than none", func(o *Options) { o.Watches.Max = -1 }, "--max-watches"},
 		{"peers without TLS", func(o *Options) { o.TLS.PeerCA = "c" }, "--tls-cert is missing"},
 	} {
 		o := good()

@@ -1,0 +1,107 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"confman/events"
+	"confman/projections"
+)
+
+// Term is the Raft term of everything that the node commits.
+const Term = 3
+
+// Config is what a [Node] needs. The zero value will do.
+type Config struct {
+	Rules events.Rules
+	// Announce is told of records once readers can see them. It must not block.
+	Announce func([]events.Record)
+}
+
+// Node keeps one history. It has no goroutines and nothing to close.
+type Node struct {
+	config  Config
+	state   atomic.Pointer[projections.State]
+	changed atomic.Pointer[chan struct{}] // closed at the next event
+	waiting atomic.Int64
+	rows    rows
+
+	mu   sync.Mutex // one writer; guards raft
+	raft uint64
+}
+
+// New is a node whose history has not begun.
+func New(c Config) *Node {
+	n := &Node{config: c, rows: rows{versions: map[string][]projections.Row{}}}
+	n.state.Store(projections.Empty())
+	changed := make(chan struct{})
+	n.changed.Store(&changed)
+	return n
+}
+
+// Submit decides a command, commits and announces what it comes to.
+func (n *Node) Submit(_ context.Context, c events.Command, s events.Stamp) (events.Outcome, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.state.Load()
+	if s.Claim != nil {
+		if r, ok := now.Receipt(s.Claim.ID); ok {
+			if r.Fingerprint != s.Claim.Fingerprint {
+				return events.Outcome{}, fmt.Errorf("request %s: %w", r.ID, events.ErrReused)
+			}
+			return events.Outcome{Index: r.Index, Count: r.Count, Replayed: true}, nil
+		}
+	}
+	p, err := n.config.Rules.Decide(now, c, s)
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	f := projections.Begin(now)
+	n.raft++
+	results, err := f.Entry(projections.Origin{Index: n.raft, Term: Term}, []events.Proposal{p})
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	n.rows.write(f.Rows)
+	n.state.Store(f.State())
+	changed := make(chan struct{})
+	close(*n.changed.Swap(&changed))
+	if n.config.Announce != nil {
+		n.config.Announce(f.Records)
+	}
+	return results[0].Outcome, results[0].Err
+}
+
+// State is the present.
+func (n *Node) State() *projections.State { return n.state.Load() }
+
+// Linearizable returns at once: the state has everything that there is.
+func (*Node) Linearizable(context.Context) error { return nil }
+
+// Await returns when the state has reached an index; [events.ErrBehind] when the
+// context ends before.
+func (n *Node) Await(ctx context.Context, index uint64) error {
+	n.waiting.Add(1)
+	defer n.waiting.Add(-1)
+	for {
+		changed := *n.changed.Load() // before looking
+		if n.State().Index() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("event %d, this node stands at %d: %w", index, n.State().Index(), events.ErrBehind)
+		}
+	}
+}
+
+// Waiting is how many wait in Await.
+func (n *Node) Waiting() int { return int(n.waiting.Load()) }
+
+// History is the history as of an index that State has reached.
+func (n *Node) History(index uint64) (*projections.History, func()) {
+	return n.State().History(rowsAt{&n.rows, index}, index), func() {}
+}
