@@ -18,6 +18,7 @@ type cluster struct {
 	nodes  []string // URLs
 	key    string   // API key
 	leader string   // URL
+	index  uint64   // of the last event, when it settled
 	own    *process // nil when it ran already
 }
 
@@ -57,7 +58,7 @@ func (c *cluster) pid() int {
 }
 
 // settle waits until all nodes are ready and stand where the leader stands, and
-// notes who leads.
+// notes who leads and where that is.
 func (c *cluster) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -95,7 +96,7 @@ func (c *cluster) look(ctx context.Context) error {
 	if low < high {
 		return fmt.Errorf("a node stands at event %d, another at %d", low, high)
 	}
-	c.leader = leader
+	c.leader, c.index = leader, high
 	return nil
 }
 

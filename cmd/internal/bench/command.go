@@ -68,7 +68,7 @@ func Command(env cli.Env) *cobra.Command {
 		}
 		return measure(cmd.Context(), o, env)
 	}
-	cmd.AddCommand(httpFloorCommand(env))
+	cmd.AddCommand(watchCommand(env), httpFloorCommand(env), fanoutCommand(env))
 	return cmd
 }
 

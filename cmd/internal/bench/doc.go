@@ -7,4 +7,8 @@
 // answered, so a rate and a latency belong together. What ends during the
 // warm-up is not counted. Percentiles come from a histogram with buckets 0.8 %
 // wide; the maximum is exact.
+//
+// Watches are measured in the same manner: thousands of readers in this process
+// (package crowd), the nodes or a floor in others. A run whose watches missed an
+// event, or had one twice, fails.
 package bench

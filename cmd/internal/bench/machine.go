@@ -3,11 +3,14 @@ package bench
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"confman/cmd/internal/cli"
 )
 
 // machine is where the figures were made, without which they mean nothing.
@@ -21,7 +24,8 @@ type machine struct {
 	FileSystem string `json:"fileSystem"` // of the data
 }
 
-func thisMachine(version, dir string) machine {
+// thisMachine refuses a directory that is on no disk.
+func thisMachine(version, dir string) (machine, error) {
 	m := machine{Cores: runtime.NumCPU(), Go: runtime.Version(), Version: version, FileSystem: fileSystem(dir)}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -44,7 +48,15 @@ func thisMachine(version, dir string) machine {
 			}
 		}
 	}
-	return m
+	if m.FileSystem == "memory" {
+		return m, &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--data: %s is in memory; a write there costs nothing of what it costs on a disk", dir)}
+	}
+	return m, nil
+}
+
+// print prints it as one line.
+func (m machine) print(w io.Writer) {
+	fmt.Fprintf(w, "confman %s %s, %s, %d cores, %s, Linux %s, data on %s\n", m.Version, m.Commit, m.Go, m.Cores, m.CPU, m.Kernel, m.FileSystem)
 }
 
 // Kinds of file systems, statfs(2).

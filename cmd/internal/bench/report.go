@@ -51,12 +51,16 @@ type latency struct {
 	Max  float64 `json:"max"`
 }
 
+func newLatency(l *latencies) latency {
+	ms := func(q float64) float64 { return float64(l.quantile(q)) / float64(time.Millisecond) }
+	return latency{ms(0.5), ms(0.9), ms(0.99), ms(0.999), ms(1)}
+}
+
 func newRow(w workload, clients int, o *outcome) row {
-	ms := func(q float64) float64 { return float64(o.latencies.quantile(q)) / float64(time.Millisecond) }
 	r := row{
 		Workload: w.name, Consistency: w.consistency, Floor: w.floor, Clients: clients,
 		Operations: o.latencies.count, Rate: o.rate(), Errors: o.errors,
-		Latency: latency{ms(0.5), ms(0.9), ms(0.99), ms(0.999), ms(1)},
+		Latency: newLatency(&o.latencies),
 	}
 	if o.cpu > 0 {
 		r.CPU = float64(o.cpu.Microseconds()) / float64(o.latencies.count)
@@ -78,7 +82,7 @@ func (t table) begin(m machine, s setup) {
 	if s.Started {
 		which = "started for this run"
 	}
-	fmt.Fprintf(t.w, "confman %s %s, %s, %d cores, %s, Linux %s, data on %s\n", m.Version, m.Commit, m.Go, m.Cores, m.CPU, m.Kernel, m.FileSystem)
+	m.print(t.w)
 	fmt.Fprintf(t.w, "%d nodes, %s; %d keys, values of %d bytes; %gs each after %gs of warm-up\n\n",
 		s.Nodes, which, s.Keys, s.ValueBytes, s.Duration, s.WarmUp)
 	fmt.Fprintf(t.w, "%-18s %7s %9s %8s %8s %8s %8s %8s %7s %6s %8s %8s\n",
@@ -112,8 +116,8 @@ func (t table) row(r row) {
 	fmt.Fprintln(t.w)
 }
 
-func (r *report) json(w io.Writer) error {
+func printJSON(w io.Writer, report any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return e.Encode(report)
 }

@@ -37,8 +37,8 @@ func measure(ctx context.Context, o options, env cli.Env) (err error) {
 		return fmt.Errorf("--data: %w", err)
 	}
 	defer os.RemoveAll(r.dir)
-	if r.report.Machine = thisMachine(env.Version, r.dir); r.report.Machine.FileSystem == "memory" {
-		return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--data: %s is in memory; a write there costs nothing of what it costs on a disk", r.dir)}
+	if r.report.Machine, err = thisMachine(env.Version, r.dir); err != nil {
+		return err
 	}
 	if err := r.open(ctx); err != nil {
 		return errors.Join(err, ctx.Err())
@@ -55,7 +55,7 @@ func measure(ctx context.Context, o options, env cli.Env) (err error) {
 		}
 	}
 	if o.output == "json" {
-		return r.report.json(env.Stdout)
+		return printJSON(env.Stdout, r.report)
 	}
 	return nil
 }
