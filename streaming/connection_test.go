@@ -379,6 +379,23 @@ func TestProgressComesAfterAThousandOthers(t *testing.T) {
 	}
 }
 
+// Who resumes where nothing of its own has come since is told at once that it is
+// up to date.
+func TestCatchingUpEndsWithProgress(t *testing.T) {
+	w, _ := newWorld(t, HubConfig{Records: 10}, Limits{Heartbeat: time.Hour}, &caller{})
+	for range 100 {
+		w.h.commit(put("b", "k", "elsewhere"))
+	}
+	for _, after := range []string{"50", "95"} {
+		c := follow(t, w, "namespace=a&encoding=ndjson&after="+after)
+		c.want(frameResumed)
+		if f := c.want(frameProgress); index(t, f.Position) != 100 {
+			t.Errorf("after %s: progress up to %s", after, f.Position)
+		}
+		c.stop()
+	}
+}
+
 func TestWhoFallsBehindWhatIsKeptIsTold(t *testing.T) {
 	h := newHistory(t, HubConfig{Records: 4})
 	s := newStreams(t, h, Limits{})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"confman/events"
 )
@@ -23,6 +24,7 @@ type Hub struct {
 	log    logBlocks
 	rights atomic.Uint64 // counts what may take a right from somebody
 	rung   atomic.Uint64 // all whom a record up to here concerns have been woken
+	pace   time.Duration // from one wake-up to the next
 	looked uint64        // up to where run last looked for who is to be told of progress
 	news   chan struct{}
 	stop   chan struct{}
@@ -37,6 +39,7 @@ type Hub struct {
 func NewHub(c HubConfig) *Hub {
 	h := &Hub{
 		tail:    tail{records: cmp.Or(c.Records, DefaultTailRecords), bytes: cmp.Or(c.Bytes, DefaultTailBytes)},
+		pace:    wakeCost / time.Duration(runtime.GOMAXPROCS(0)),
 		news:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		waiters: map[topic]map[*waiter]struct{}{},
@@ -161,11 +164,14 @@ func (h *Hub) remove(w *waiter) {
 
 // Records are looked at in batches of ringBatch at most. After as many, whoever
 // has not been told of progress for skippedMost records is woken to tell it.
-// wakeAtOnce are woken before others get the processor.
+// wakeAtOnce are woken before others get the processor, and wakeCost of the
+// processors' time is left to each: about what one delivery takes at both of its
+// ends, three times over.
 const (
 	ringBatch   = 256
 	skippedMost = progressEvery - 2*ringBatch
 	wakeAtOnce  = 32
+	wakeCost    = 40 * time.Microsecond
 )
 
 // run wakes those whom new records concern.
@@ -202,16 +208,20 @@ func (h *Hub) ring() (more bool) {
 	// The mark comes first: a watch that meets it unwoken has nothing to read.
 	// Those who are concerned were marked ready before it.
 	h.rung.CompareAndSwap(rung, last)
-	wake(woken)
+	h.wake(woken)
 	return len(batch) > 0
 }
 
-// wake wakes them, and lets others have the processor in between.
-func wake(waiters []*waiter) {
+// wake wakes them at a pace at which the machine has time for something else as
+// well: writers, first of all. When more happens than is delivered at that pace,
+// each wake-up finds more to deliver at once, which is cheaper.
+func (h *Hub) wake(waiters []*waiter) {
+	begun := time.Now()
 	for n, w := range waiters {
 		w.wake()
 		if n%wakeAtOnce == wakeAtOnce-1 {
-			runtime.Gosched()
+			// At least a moment: only who really sleeps lets the network be looked at.
+			time.Sleep(max(time.Microsecond, time.Duration(n)*h.pace-time.Since(begun)))
 		}
 	}
 }

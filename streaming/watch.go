@@ -33,6 +33,7 @@ type watch struct {
 	cursor  uint64          // every record up to here was looked at
 	prev    uint64          // index of the last event sent, or where the watch began
 	pending *item           // matches; held back until it is known whether its transaction goes on
+	settled bool            // it has caught up once, and said so
 	quiet   bool            // nothing was sent since the last beat
 	waited  bool            // the last beat told nothing
 	over    bool
@@ -201,12 +202,16 @@ func (w *watch) take(o *output, i *item) error {
 	return nil
 }
 
-// skipped says how far the watch is, if it has not said so for long enough to
-// have been woken for it.
+// skipped says how far the watch is when it has read all there is: the first
+// time, so that a client that resumes knows that it is up to date, and after it
+// has not said so for long enough to have been woken for it.
 func (w *watch) skipped(o *output) error {
-	if w.pending != nil || w.cursor-w.waiter.told.Load() < skippedMost {
+	behind := w.cursor - w.waiter.told.Load()
+	if w.pending != nil || behind == 0 || w.settled && behind < skippedMost {
+		w.settled = true
 		return nil
 	}
+	w.settled = true
 	at, err := w.conn.streams.positionAt(w.cursor)
 	if err == nil {
 		w.progress(o, at)

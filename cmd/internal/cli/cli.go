@@ -57,6 +57,7 @@ func New(env Env) *cobra.Command {
 	root := group("confman", "A governed configuration service: versioned, audited, watchable",
 		get(env), set(env), deleteEntry(env), list(env), history(env), eventLog(env),
 		importFiles(env), exportFiles(env),
+		watchChanges(env), execute(env), syncFiles(env),
 		group("namespace", "Namespaces", namespaceList(env), namespaceCreate(env), namespaceShow(env), namespaceDelete(env)),
 		group("key", "API keys", keyCreate(env), keyList(env), keyRevoke(env)),
 		whoami(env),

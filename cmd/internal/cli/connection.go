@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,11 @@ type connection struct {
 	timeout   time.Duration
 	quiet     bool
 	output    format
+
+	// retrying is told of every failure that another attempt follows, in place of
+	// the one note that a person gets. Nil: none is wanted.
+	retrying func(err error, wait time.Duration)
+	failed   atomic.Pointer[error] // of runsPatiently: the last one
 }
 
 // flags registers what every command has; the formats are those of -o.
@@ -58,6 +64,15 @@ func (s *connection) reach(cmd *cobra.Command) {
 func (s *connection) untimed(cmd *cobra.Command) {
 	timeout := cmd.Flags().Lookup("timeout")
 	timeout.DefValue = "0s"
+	_ = timeout.Value.Set(timeout.DefValue)
+}
+
+// patience makes --timeout what a command waits for the first values, not what it
+// may last; see runsPatiently.
+func (s *connection) patience(cmd *cobra.Command, usual time.Duration) {
+	timeout := cmd.Flags().Lookup("timeout")
+	timeout.Usage = "wait this long for the values to begin with; 0 is for ever"
+	timeout.DefValue = usual.String()
 	_ = timeout.Value.Set(timeout.DefValue)
 }
 
@@ -103,9 +118,13 @@ func (s *connection) load(cmd *cobra.Command) error {
 }
 
 // Settings are the names of all settings of all commands: a variable that
-// one of them knows is no mistake to the others.
+// one of them knows is no mistake to the others. Nor are the variables that
+// watch --exec sets for a command, which may be a confman again.
 func Settings(cmd *cobra.Command) []string {
 	names := settings.Names(cmd.Flags())
+	if !cmd.HasParent() {
+		names = append(names, hookSettings()...)
+	}
 	for _, sub := range cmd.Commands() {
 		names = append(names, Settings(sub)...)
 	}
@@ -114,8 +133,8 @@ func Settings(cmd *cobra.Command) []string {
 
 // connect makes the client; close ends it and the timeout of ctx.
 func (s *connection) connect(parent context.Context) (ctx context.Context, c *client.Client, end func(), err error) {
-	config := client.Config{Endpoints: s.addr, Key: s.apiKey, UserAgent: "confman/" + s.env.Version}
-	if s.env.Interactive {
+	config := client.Config{Endpoints: s.addr, Key: s.apiKey, UserAgent: "confman/" + s.env.Version, OnRetry: s.retrying}
+	if s.env.Interactive && s.retrying == nil {
 		said := false
 		config.OnRetry = func(err error, _ time.Duration) {
 			if !said {
@@ -150,11 +169,44 @@ func (s *connection) runs(cmd *cobra.Command, work func(ctx context.Context, c *
 	return cmd
 }
 
+// runsPatiently is runs for a command that lasts, without a timeout. The failure
+// that came last is remembered for when patience ends.
+func (s *connection) runsPatiently(cmd *cobra.Command, work func(ctx context.Context, c *client.Client, patience time.Duration, args []string) error) *cobra.Command {
+	s.retrying = func(err error, _ time.Duration) { s.failed.Store(&err) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := s.load(cmd); err != nil {
+			return err
+		}
+		patience := s.timeout
+		s.timeout = 0
+		ctx, c, end, err := s.connect(cmd.Context())
+		if err != nil {
+			return &usageError{command: cmd.CommandPath(), err: err}
+		}
+		defer end()
+		return work(ctx, c, patience, args)
+	}
+	return cmd
+}
+
+// lastFailure is the failure that came last, to follow other words.
+func (s *connection) lastFailure() string {
+	if err := s.failed.Load(); err != nil {
+		return fmt.Sprintf(" (%v)", *err)
+	}
+	return ""
+}
+
 // note says something that is not data.
 func (s *connection) note(format string, args ...any) {
 	if !s.quiet {
 		fmt.Fprintf(s.env.Stderr, format+"\n", args...)
 	}
+}
+
+// warn says what went wrong where the command goes on all the same.
+func (s *connection) warn(format string, args ...any) {
+	fmt.Fprintf(s.env.Stderr, "confman: "+format+"\n", args...)
 }
 
 // change is what commands that write have besides.

@@ -83,7 +83,7 @@ func report(w io.Writer, err error, code int) {
 	if errors.As(err, &given) && given.Err == nil {
 		return
 	}
-	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	text := oneLine(err)
 	var problem *client.Problem
 	if errors.As(err, &problem) && problem.CorrelationID != "" {
 		text += " (correlation " + problem.CorrelationID + ")"
@@ -97,6 +97,11 @@ func report(w io.Writer, err error, code int) {
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
+}
+
+// oneLine is the text of an error, of joined ones too, on one line.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 }
 
 func hintFor(err error) string {

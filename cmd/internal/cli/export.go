@@ -18,8 +18,9 @@ const exportHelp = `Write the entries of a namespace, all as of one moment, to s
 directory. The same entries give the same bytes.
 
 On stdout and in a file they make one document. The names in keys that slashes
-divide become nested mappings, except in .properties and .env files; what a
-format cannot say is refused, and nothing is written. The format is that of
+divide become nested mappings, except in .properties and .env files; in the names
+of .env files _ stands for all but letters and digits. What a format cannot say is
+refused, and nothing is written. The format is that of
 --format, else of PATH's extension, else YAML.
 
 In a directory, which PATH is when it exists as one or ends with a slash, each

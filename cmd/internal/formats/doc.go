@@ -27,7 +27,7 @@
 // [Unflatten] goes the other way, and refuses what a format cannot say instead of leaving it out. What comes back when
 // its output is flattened again:
 //
-//	             json     yaml     toml      properties, env
+//	             json     yaml     toml      properties, env (3)
 //	string       same     same     same      same
 //	number       same     same     same (1)  string
 //	boolean      same     same     same      string
@@ -37,8 +37,9 @@
 //	secret-ref   string   string   string    string
 //
 // (1) Integers that need more than 64 bits and floats too large for a double are refused. (2) Refused with a null inside.
-// A json value that is an object becomes a mapping and comes back as its leaves. Env files take only names that a shell
-// takes, and no value with NUL.
+// (3) Variables have only letters, digits and _ in their names: in an env file anything else in a key becomes _, and two
+// keys that would be one variable are refused. A json value that is an object becomes a mapping and comes back as its
+// leaves.
 //
 // Output is in the order of the keys, the same for the same entries.
 package formats

@@ -132,24 +132,17 @@ func decode(format Format, data []byte) ([]leaf, error) {
 // format cannot take, or the two that exclude each other: a key that has a value has no keys below it in a nested
 // format. See the package comment for what comes back when the file is flattened again.
 func Unflatten(format Format, entries []Entry) ([]byte, error) {
-	leaves := make([]leaf, 0, len(entries))
-	for _, e := range entries {
-		value, err := nodeOf(e)
-		if err != nil {
-			return nil, fmt.Errorf("entry %s: %w", e.Key, err)
-		}
-		leaves = append(leaves, leaf{key: e.Key, value: value})
-	}
-	slices.SortFunc(leaves, func(a, b leaf) int { return strings.Compare(a.key, b.key) })
-	for i := 1; i < len(leaves); i++ {
-		if leaves[i].key == leaves[i-1].key {
-			return nil, fmt.Errorf("entry %s is given twice", leaves[i].key)
-		}
+	leaves, err := sortedLeaves(entries)
+	if err != nil {
+		return nil, err
 	}
 	switch format {
 	case Properties:
 		return encodeFlat(leaves, appendProperty)
 	case Env:
+		if err := nameVariables(leaves, false); err != nil {
+			return nil, err
+		}
 		return encodeFlat(leaves, appendVariable)
 	}
 	root, err := treeOf(leaves)
@@ -165,6 +158,25 @@ func Unflatten(format Format, entries []Entry) ([]byte, error) {
 		return encodeTOML(root)
 	}
 	return nil, fmt.Errorf("no such format: %q", format)
+}
+
+// sortedLeaves checks entries and returns their values by key.
+func sortedLeaves(entries []Entry) ([]leaf, error) {
+	leaves := make([]leaf, 0, len(entries))
+	for _, e := range entries {
+		value, err := nodeOf(e)
+		if err != nil {
+			return nil, fmt.Errorf("entry %s: %w", e.Key, err)
+		}
+		leaves = append(leaves, leaf{key: e.Key, value: value})
+	}
+	slices.SortFunc(leaves, func(a, b leaf) int { return strings.Compare(a.key, b.key) })
+	for i := 1; i < len(leaves); i++ {
+		if leaves[i].key == leaves[i-1].key {
+			return nil, fmt.Errorf("entry %s is given twice", leaves[i].key)
+		}
+	}
+	return leaves, nil
 }
 
 // nodeOf checks an entry and returns its value.

@@ -1,7 +1,9 @@
 package formats
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -124,12 +126,62 @@ func isVariable(name string) bool {
 	return name != ""
 }
 
-// appendVariable writes one assignment that a shell and [decodeEnv] read alike.
-func appendVariable(out []byte, key, text string) ([]byte, error) {
-	if !isVariable(key) {
-		return nil, fmt.Errorf("not a name that a variable can have: letters, digits and _ after a letter or _")
+// Variables returns the entries as NAME=value pairs, the way a process takes its environment, in the order of the keys.
+// The names are those of an [Env] file, in capitals where upper is set. The error names every key that no variable can
+// hold, and every two that would be the same one.
+func Variables(entries []Entry, upper bool) ([]string, error) {
+	leaves, err := sortedLeaves(entries)
+	if err != nil {
+		return nil, err
 	}
-	out = append(append(out, key...), '=')
+	if err := nameVariables(leaves, upper); err != nil {
+		return nil, err
+	}
+	var pairs []string
+	for _, l := range leaves {
+		pairs = append(pairs, l.key+"="+l.value.text())
+	}
+	return pairs, nil
+}
+
+// nameVariables replaces the keys of leaves by the names that they have as variables.
+func nameVariables(leaves []leaf, upper bool) error {
+	var problems []error
+	from := make(map[string]string, len(leaves))
+	for i, l := range leaves {
+		name := variable(l.key)
+		if upper {
+			name = strings.ToUpper(name)
+		}
+		switch earlier, taken := from[name]; {
+		case taken:
+			problems = append(problems, fmt.Errorf("entries %s and %s both are the variable %s", earlier, l.key, name))
+		case l.value.isNull():
+			problems = append(problems, fmt.Errorf("entry %s is null, which a variable cannot say", l.key))
+		}
+		from[name], leaves[i].key = l.key, name
+	}
+	return errors.Join(problems...)
+}
+
+// variable is the name of a key as a variable: what a shell does not take in one becomes _, and _ comes before a digit
+// at the beginning. db/pool.size is db_pool_size.
+func variable(key string) string {
+	name := []byte(key)
+	for i, c := range name {
+		if !isVariable("_" + string(c)) {
+			name[i] = '_'
+		}
+	}
+	if !isVariable(string(name)) {
+		name = slices.Insert(name, 0, '_')
+	}
+	return string(name)
+}
+
+// appendVariable writes one assignment that a shell and [decodeEnv] read alike.
+func appendVariable(out []byte, name, text string) ([]byte, error) {
+	out = append(append(out, name...), '=')
 	switch {
 	case text != "" && strings.IndexFunc(text, needsQuotes) < 0:
 		out = append(out, text...)

@@ -92,6 +92,7 @@ P='a b'
 empty=''
 plain=a-b:/c
 `},
+		{formats.Env, entries(`db/pool.size number 5`, `1st-try string "x"`), "_1st_try=x\ndb_pool_size=5\n"},
 		{formats.JSON, nil, "{}\n"},
 		{formats.YAML, nil, "{}\n"},
 		{formats.TOML, nil, ""},
@@ -132,8 +133,9 @@ func TestWhatAFormatCannotSayIsRefused(t *testing.T) {
 		{"null in env", formats.Env, entries(`a json null`), `entry a is null`},
 		{"large integer in TOML", formats.TOML, entries(`a number 9223372036854775808`), `more than TOML's 64 bits`},
 		{"large float in TOML", formats.TOML, entries(`a number 1e400`), `more than TOML's floats`},
-		{"name in env", formats.Env, entries(`a/b string "x"`), `entry a/b: not a name`},
-		{"digit in env", formats.Env, entries(`1 string "x"`), `entry 1: not a name`},
+		{"one variable of two keys", formats.Env, entries(`a/b string "x"`, `a.b string "y"`, `c json null`), "entries a.b and a/b both are the variable a_b\nentry c is null"},
+		{"one variable of a digit", formats.Env, entries(`1 string "x"`, `_1 string "y"`), `entries 1 and _1 both are the variable _1`},
+		{"NUL in env", formats.Env, entries(`a string "\u0000"`), `entry a: line 1: a string with a NUL`},
 		{"no key", formats.JSON, entries(`a//b number 1`), `empty segment`},
 		{"escape", formats.JSON, entries(`../b number 1`), `".."`},
 		{"no number", formats.JSON, entries(`a number "1"`), `entry a: type number with the value "1"`},
@@ -222,6 +224,22 @@ func drawEntries(t *rapid.T, types ...string) []formats.Entry {
 	}
 	slices.SortFunc(all, func(a, b formats.Entry) int { return strings.Compare(a.Key, b.Key) })
 	return all
+}
+
+func TestVariablesAreNamedAsInAnEnvFile(t *testing.T) {
+	all := entries(`db/pool.size number 5`, `title string "a b"`, `cert binary "AAH/"`, `on boolean true`)
+	for upper, want := range map[bool][]string{
+		false: {"cert=AAH/", "db_pool_size=5", "on=true", "title=a b"},
+		true:  {"CERT=AAH/", "DB_POOL_SIZE=5", "ON=true", "TITLE=a b"},
+	} {
+		got, err := formats.Variables(all, upper)
+		if d := cmp.Diff(want, got); err != nil || d != "" {
+			t.Errorf("upper %v: %v (-want +got):\n%s", upper, err, d)
+		}
+	}
+	if got, err := formats.Variables(entries(`a number 1`, `A number 2`), true); err == nil || err.Error() != "entries A and a both are the variable A" {
+		t.Errorf("%v, %v", got, err)
+	}
 }
 
 func TestFlattenUndoesUnflatten(t *testing.T) {
