@@ -58,6 +58,7 @@ func openEngine(n *Node) (*engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.closeStores())
 	}
+	n.views.Store(e.store) // first: who sees the state may ask for its history
 	e.present.store(state)
 	e.transport = peer.New(peer.Config{
 		ID: raft.ServerID(e.self.ID), Advertise: e.self.Address, Cluster: n.cluster, Token: n.config.Token,

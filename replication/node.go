@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"confman/events"
+	"confman/replication/disk"
 )
 
 // Node is one replica. It can be asked from the start; until it is part of a
@@ -23,8 +24,9 @@ type Node struct {
 	ask      *asker
 	present  *present
 	identity atomic.Pointer[identity]
-	engine   atomic.Pointer[engine] // nil until the node is part of a cluster
-	waiting  atomic.Pointer[string] // what for, until then
+	views    atomic.Pointer[disk.Store] // what State was loaded from and is folded into; nil before
+	engine   atomic.Pointer[engine]     // nil until the node is part of a cluster
+	waiting  atomic.Pointer[string]     // what for, until then
 	standing atomic.Pointer[agedStanding]
 	invited  chan inviteRequest
 

@@ -25,11 +25,11 @@ func (n *Node) Await(ctx context.Context, index uint64) error {
 // History is the history as of an event index that State has reached, from the
 // horizon of the present on. Release it when done.
 func (n *Node) History(index uint64) (h *projections.History, release func()) {
-	e := n.engine.Load()
-	if e == nil {
+	views := n.views.Load()
+	if views == nil {
 		return projections.NewHistory(projections.NoRows{}, 0), func() {}
 	}
-	r := e.store.At(index)
+	r := views.At(index)
 	return n.State().History(r, index), func() { _ = r.Close() }
 }
 

@@ -765,3 +765,30 @@ func TestDrainingWaitsForNobodyLongerThanItMay(t *testing.T) {
 	}()
 	receive(t, done, "it waits all the same")
 }
+
+// A client that is gone without a word answers no ping; one that only listens
+// does.
+func TestPingsTellWhoIsThere(t *testing.T) {
+	w, s := newWorld(t, HubConfig{}, Limits{Heartbeat: 20 * time.Millisecond}, &caller{})
+	there := follow(t, w, "id=w&encoding=websocket")
+	there.want(frameResumed)
+	gone, err := net.Dial("tcp", strings.TrimPrefix(w.server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gone.Close()
+	upgrade := "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+	if _, err := fmt.Fprintf(gone, "GET /?encoding=websocket&id=w HTTP/1.1\r\nHost: x\r\n%s\r\n", upgrade); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; s.Stats().Ended[ReasonStuck] == 0; n++ {
+		if f := there.want(frameProgress); f.Position == "" || n > 1000 {
+			t.Fatalf("%d: %+v", n, f)
+		}
+	}
+	w.h.commit(put("a", "k", "still here"))
+	there.want(frameEvent)
+	if n := s.Stats().Ended[ReasonStuck]; n != 1 {
+		t.Errorf("%d were taken for gone", n)
+	}
+}

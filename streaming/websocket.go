@@ -23,6 +23,7 @@ const Subprotocol = "confman.watch.v1"
 const (
 	maxMessage     = 32 << 10
 	controlTimeout = 5 * time.Second
+	maxUnanswered  = 3   // pings
 	controlBuffer  = 256 // a control frame has 127 bytes at most
 	readBuffer     = 512 // clients say little
 )
@@ -53,10 +54,9 @@ type Op struct {
 func (c *Connection) ServeWebSocket(w http.ResponseWriter, r *http.Request, o WebSocketOptions) {
 	hijacker := &hijacker{ResponseWriter: w}
 	s := &socket{connection: c, decode: o.Decode, inbox: make(chan []byte), late: make(chan lateStart)}
-	s.heard.Store(c.streams.Now().UnixNano())
 	conn, err := websocket.Accept(hijacker, r, &websocket.AcceptOptions{
 		Subprotocols: []string{Subprotocol}, OriginPatterns: o.Origins, CompressionMode: websocket.CompressionDisabled,
-		OnPongReceived: func(context.Context, []byte) { s.heard.Store(c.streams.Now().UnixNano()) },
+		OnPongReceived: func(context.Context, []byte) { s.heard.Store(true) },
 	})
 	if err != nil { // and answered
 		c.Close()
@@ -77,8 +77,9 @@ type socket struct {
 	decode     func([]byte) (Op, error)
 	inbox      chan []byte
 	late       chan lateStart
-	heard      atomic.Int64 // when the client last sent anything, Unix nanoseconds
-	pinged     bool         // at the last beat
+	heard      atomic.Bool // the client has sent something since the last ping
+	pinged     bool        // at the last beat
+	unanswered int         // pings, one after the other
 
 	running sync.WaitGroup
 }
@@ -106,7 +107,7 @@ func (s *socket) read() {
 		if err != nil {
 			return
 		}
-		s.heard.Store(s.connection.streams.Now().UnixNano())
+		s.heard.Store(true)
 		select {
 		case s.inbox <- m:
 		case <-s.connection.ctx.Done():
@@ -115,16 +116,20 @@ func (s *socket) read() {
 	}
 }
 
-// beat pings the client, and gives up on one that answers nothing.
+// beat pings the client at every other beat, and gives up on one that leaves
+// maxUnanswered in a row without an answer. Pings are counted, not seconds: a node
+// that was suspended knows nothing of the time between.
 func (s *socket) beat(o *output) error {
-	limits := s.connection.streams.Limits
-	silent := s.connection.streams.Now().Sub(time.Unix(0, s.heard.Load()))
-	if silent > limits.Stuck+2*limits.Heartbeat {
-		return &End{Reason: ReasonStuck, Detail: fmt.Sprintf("no answer to a ping for %s", silent.Round(time.Second))}
+	if s.pinged = !s.pinged; !s.pinged {
+		return nil
 	}
-	if s.pinged = !s.pinged; s.pinged {
-		o.buf = appendHeader(o.buf, opPing, 0)
+	if s.unanswered++; s.heard.Swap(false) {
+		s.unanswered = 0
 	}
+	if s.unanswered > maxUnanswered {
+		return &End{Reason: ReasonStuck, Detail: fmt.Sprintf("no answer to %d pings", maxUnanswered)}
+	}
+	o.buf = appendHeader(o.buf, opPing, 0)
 	return nil
 }
 

@@ -7,4 +7,9 @@
 // suite; CONFMAN_TORTURE=1 runs more rounds. Each test prints its seed, and
 // TORTURE_SEED=N repeats it as far as real time allows. When a test fails it
 // prints the end of every node's log.
+//
+// Those who watch are subscribers of an audience: plain clients, written without
+// the SDK, that keep a watch up through everything and record what they are
+// told. Package streams decides whether it was right, package proxy breaks
+// their connections.
 package torture

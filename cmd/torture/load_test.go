@@ -181,27 +181,27 @@ func orNil(s string) *string {
 	return &s
 }
 
-// fill writes values of some bytes, a Raft entry each or nearly, until the Raft
-// log of a cluster of one has so many entries.
-func (c *cluster) fill(namespace string, entries uint64, size int) {
+// fill writes values of some bytes at the leader, a Raft entry each or nearly,
+// until the Raft log has so many entries.
+func (c *cluster) fill(leader *node, namespace string, entries uint64, size int) {
 	c.t.Helper()
-	alone, padding, began := c.nodes[0], strings.Repeat("x", size), time.Now()
+	padding, began := strings.Repeat("x", size), time.Now()
 	var writers sync.WaitGroup
 	for w := range 3 { // more would share entries
 		writers.Go(func() {
 			for i := 0; !c.t.Failed(); i++ {
-				a, err := c.do(alone, http.MethodPut, entryPath(namespace, fmt.Sprintf("fill-%d", (w+3*i)%500)), value(fmt.Sprint(w, i, padding)))
+				a, err := c.do(leader, http.MethodPut, entryPath(namespace, fmt.Sprintf("fill-%d", (w+3*i)%500)), value(fmt.Sprint(w, i, padding)))
 				if err != nil || a.status >= http.StatusBadRequest {
 					c.t.Errorf("fill: %v, %v", a, err)
 				}
-				if i%100 == 0 && c.raftIndex(alone) >= entries {
+				if i%100 == 0 && c.raftIndex(leader) >= entries {
 					return
 				}
 			}
 		})
 	}
 	writers.Wait()
-	c.t.Logf("%d entries of %d bytes in %v", c.raftIndex(alone), size, time.Since(began))
+	c.t.Logf("%d entries of %d bytes in %v", c.raftIndex(leader), size, time.Since(began))
 }
 
 // raftIndex is the last Raft entry that a node has folded.

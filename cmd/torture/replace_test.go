@@ -54,7 +54,7 @@ func TestANodeComesInThroughASnapshotWhileWritesGoOnHoweverOftenItIsKilled(t *te
 	memory := inMemory(t) // 20,000 fsyncs would be most of the test
 	c := form(t, plan{size: 1, data: func(int) string { return filepath.Join(memory, "n1") }})
 	c.namespace("app")
-	c.fill("app", trailing+1000, fillBytes)
+	c.fill(c.nodes[0], "app", trailing+1000, fillBytes)
 	first := c.nodes[0]
 	c.must(http.StatusOK, first, http.MethodPost, "/api/v1/cluster/snapshot", nil)
 	l := c.startLoad("app", 2, rng.Uint64())
