@@ -164,14 +164,19 @@ func (h *Hub) remove(w *waiter) {
 
 // Records are looked at in batches of ringBatch at most. After as many, whoever
 // has not been told of progress for skippedMost records is woken to tell it.
-// wakeAtOnce are woken before others get the processor, and wakeCost of the
-// processors' time is left to each: about what one delivery takes at both of its
-// ends, three times over.
 const (
 	ringBatch   = 256
 	skippedMost = progressEvery - 2*ringBatch
+)
+
+// wakeAtOnce are woken before others get the processor. wakeCost of the
+// processors' time is left to each, about what a delivery takes at both of its
+// ends, and half as much more for each further record of the batch, up to
+// wakeSlowest records.
+const (
 	wakeAtOnce  = 32
-	wakeCost    = 40 * time.Microsecond
+	wakeCost    = 20 * time.Microsecond
+	wakeSlowest = 3
 )
 
 // run wakes those whom new records concern.
@@ -208,20 +213,21 @@ func (h *Hub) ring() (more bool) {
 	// The mark comes first: a watch that meets it unwoken has nothing to read.
 	// Those who are concerned were marked ready before it.
 	h.rung.CompareAndSwap(rung, last)
-	h.wake(woken)
+	h.wake(woken, max(1, len(batch)))
 	return len(batch) > 0
 }
 
 // wake wakes them at a pace at which the machine has time for something else as
-// well: writers, first of all. When more happens than is delivered at that pace,
-// each wake-up finds more to deliver at once, which is cheaper.
-func (h *Hub) wake(waiters []*waiter) {
+// well: writers, first of all. The more records a batch has, the slower: who
+// delivers less often delivers more at once, which is cheaper.
+func (h *Hub) wake(waiters []*waiter, records int) {
+	pace := h.pace + h.pace/2*time.Duration(min(records, wakeSlowest)-1)
 	begun := time.Now()
 	for n, w := range waiters {
 		w.wake()
 		if n%wakeAtOnce == wakeAtOnce-1 {
 			// At least a moment: only who really sleeps lets the network be looked at.
-			time.Sleep(max(time.Microsecond, time.Duration(n)*h.pace-time.Since(begun)))
+			time.Sleep(max(time.Microsecond, time.Duration(n)*pace-time.Since(begun)))
 		}
 	}
 }
