@@ -80,7 +80,7 @@ func (c *client) ends() {
 	c.t.Helper()
 	for {
 		if f, err, ok := c.next(); !ok {
-			if err == context.DeadlineExceeded {
+			if isError(err, context.DeadlineExceeded) {
 				c.t.Fatal("the connection does not end")
 			}
 			return

@@ -205,12 +205,11 @@ func (w *world) write(rng *rand.Rand, transactions int) {
 // reader is a client that loses its connection now and then, and goes on from
 // the position that it knows.
 type reader struct {
-	q      url.Values
-	match  func(events.Event) bool
-	got    []uint64
-	prev   uint64 // of the last event
-	after  string
-	wanted uint64 // the head; 0: not known yet
+	q     url.Values
+	match func(events.Event) bool
+	got   []uint64
+	prev  uint64 // of the last event
+	after string
 }
 
 func (w *world) follow(r *reader, rng *rand.Rand) {

@@ -25,6 +25,7 @@ type Hub struct {
 	rights atomic.Uint64 // counts what may take a right from somebody
 	rung   atomic.Uint64 // all whom a record up to here concerns have been woken
 	pace   time.Duration // from one wake-up to the next
+	rest   *time.Timer   // run's own
 	looked uint64        // up to where run last looked for who is to be told of progress
 	news   chan struct{}
 	stop   chan struct{}
@@ -40,6 +41,7 @@ func NewHub(c HubConfig) *Hub {
 	h := &Hub{
 		tail:    tail{records: cmp.Or(c.Records, DefaultTailRecords), bytes: cmp.Or(c.Bytes, DefaultTailBytes)},
 		pace:    wakeCost / time.Duration(runtime.GOMAXPROCS(0)),
+		rest:    time.NewTimer(0),
 		news:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		waiters: map[topic]map[*waiter]struct{}{},
@@ -199,7 +201,7 @@ func (h *Hub) ring() (more bool) {
 	var room [ringBatch]*item
 	batch, before := h.tail.after(room[:0], rung, ringBatch)
 	var woken []*waiter
-	last := rung
+	var last uint64
 	switch {
 	case before: // the tail begins later, or is empty
 		last = h.tail.last()
@@ -227,7 +229,12 @@ func (h *Hub) wake(waiters []*waiter, records int) {
 		w.wake()
 		if n%wakeAtOnce == wakeAtOnce-1 {
 			// At least a moment: only who really sleeps lets the network be looked at.
-			time.Sleep(max(time.Microsecond, time.Duration(n)*pace-time.Since(begun)))
+			h.rest.Reset(max(time.Microsecond, time.Duration(n)*pace-time.Since(begun)))
+			select {
+			case <-h.rest.C:
+			case <-h.stop:
+				return
+			}
 		}
 	}
 }

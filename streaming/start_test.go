@@ -46,9 +46,20 @@ func TestPositionsAreJudgedBeforeTheStream(t *testing.T) {
 		after string
 		want  error
 	}{
-		{"8", events.ErrCompacted}, {"0", events.ErrCompacted}, {"9", nil}, {h.all()[8].Position().String(), nil}, {"10", nil}, {"20", nil},
-		{good.String(), nil}, {"12-00000000", events.ErrForeign}, {"21", events.ErrBehind}, {"999999999999", events.ErrBehind},
-		{"start", nil}, {"now", nil}, {"", nil}, {"snapshot", nil},
+		{"8", events.ErrCompacted},
+		{"0", events.ErrCompacted},
+		{"9", nil},
+		{h.all()[8].Position().String(), nil},
+		{"10", nil},
+		{"20", nil},
+		{good.String(), nil},
+		{"12-00000000", events.ErrForeign},
+		{"21", events.ErrBehind},
+		{"999999999999", events.ErrBehind},
+		{"start", nil},
+		{"now", nil},
+		{"", nil},
+		{"snapshot", nil},
 	} {
 		s := newStreams(t, h, Limits{})
 		c, err := s.Connect(Caller{Principal: "alice", Rights: &caller{}}, NDJSON)
@@ -90,8 +101,14 @@ func TestAFuturePositionIsWaitedFor(t *testing.T) {
 
 func TestFiltersAreChecked(t *testing.T) {
 	for _, f := range []Filter{
-		{}, {Namespaces: []string{"/"}}, {Namespaces: []string{"a", "a/b"}, Key: "x/y"}, {Prefix: "x/"}, {Events: "all"},
-		{Events: "config"}, {Events: "config.updated,namespace"}, {Events: "key.revoked"},
+		{},
+		{Namespaces: []string{"/"}},
+		{Namespaces: []string{"a", "a/b"}, Key: "x/y"},
+		{Prefix: "x/"},
+		{Events: "all"},
+		{Events: "config"},
+		{Events: "config.updated,namespace"},
+		{Events: "key.revoked"},
 	} {
 		if err := f.Check(); err != nil {
 			t.Errorf("%+v: %v", f, err)

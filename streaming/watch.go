@@ -45,7 +45,6 @@ type watch struct {
 // entryReader is the part of a snapshot that is not sent yet.
 type entryReader struct {
 	at    events.Position
-	begun bool
 	count uint64
 	next  func() (events.Entry, bool)
 	stop  func()
