@@ -86,3 +86,47 @@ func TestCatchingUpEndsWithProgress(t *testing.T) {
 		c.stop()
 	}
 }
+
+// What is visible but not announced yet may concern a watch, though nobody has
+// woken it: progress must not go past it.
+func TestProgressStaysBehindWhatIsNotAnnouncedYet(t *testing.T) {
+	h := newHistory(t, HubConfig{})
+	s := newStreams(t, h, Limits{})
+	c, err := s.Connect(Caller{Principal: "alice", Rights: &caller{}}, NDJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h.commit(put("a", "k", "1"))
+	if err := c.Watch(t.Context(), Subscription{Start: Start{Now: true}}); err != nil {
+		t.Fatal(err)
+	}
+	o := s.output(NDJSON)
+	if err := c.fill(o); err != nil {
+		t.Fatal(err)
+	}
+	visible := h.append(put("a", "k", "2"))
+	for range 3 {
+		if err := c.list()[0].beat(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.hub.Publish(visible)
+	awaitTrue(t, "it is woken", func() bool { return len(c.wake) > 0 && c.list()[0].waiter.ready.Load() })
+	if err := c.fill(o); err != nil {
+		t.Fatal(err)
+	}
+	last := uint64(0)
+	for line := range strings.SplitSeq(strings.TrimSpace(string(o.buf)), "\n") {
+		switch f := parse(t, []byte(line)); f.Frame {
+		case frameProgress:
+			last = index(t, f.Position)
+		case frameEvent:
+			if f.Event.Index <= last {
+				t.Errorf("event %d comes after progress to %d", f.Event.Index, last)
+			}
+			return
+		}
+	}
+	t.Errorf("the event does not come: %s", o.buf)
+}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,5 +144,25 @@ func TestPingsTellWhoIsThere(t *testing.T) {
 	there.want(frameEvent)
 	if n := s.Stats().Ended[ReasonStuck]; n != 1 {
 		t.Errorf("%d were taken for gone", n)
+	}
+}
+
+// A node that was suspended for minutes has not waited for its clients.
+func TestAJumpOfTheClockTakesNobodyForGone(t *testing.T) {
+	h := newHistory(t, HubConfig{})
+	s := newStreams(t, h, Limits{Heartbeat: 20 * time.Millisecond})
+	var ahead atomic.Int64
+	s.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	w := &world{t: t, h: h, server: serveOver(t, s, func() *caller { return &caller{} })}
+	c := follow(t, w, "id=w&encoding=websocket")
+	c.want(frameResumed)
+	for range 10 {
+		ahead.Add(int64(10 * time.Minute))
+		c.want(frameProgress)
+	}
+	h.commit(put("a", "k", "still here"))
+	c.want(frameEvent)
+	if ended := s.Stats().Ended; len(ended) > 0 {
+		t.Errorf("ended: %v", ended)
 	}
 }
