@@ -171,6 +171,8 @@ func (c *Connection) endWatch(w *watch, o *output, why *End) {
 	told := w.waiter.told.Load()
 	at, err := c.streams.positionAt(told)
 	switch {
+	case w.begins == (events.Position{}): // it never began
+		at = events.Position{}
 	case told == 0:
 		at = events.Chain{}.At(0)
 	case err != nil: // of what is no longer kept
@@ -184,15 +186,13 @@ func (c *Connection) endWatch(w *watch, o *output, why *End) {
 // endAll appends why the connection ends: to each watch, or, when it may go on
 // elsewhere, once.
 func (c *Connection) endAll(o *output, why *End) {
-	elsewhere := why.Reason == ReasonShutdown || why.Reason == ReasonUnavailable
-	if elsewhere {
+	if why.Reason == ReasonShutdown || why.Reason == ReasonUnavailable {
 		o.goaway(why.Reason, why.Detail)
 		c.streams.ended(why.Reason)
+		return
 	}
 	for _, w := range c.list() {
-		if !elsewhere {
-			c.endWatch(w, o, why)
-		}
+		c.endWatch(w, o, why)
 	}
 }
 

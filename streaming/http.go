@@ -33,8 +33,8 @@ func bound(c net.Conn) {
 }
 
 // ServeSSE streams server-sent events (HTML standard, section 9.2) until the
-// connection ends, and closes it. The watch is opened already. It answers 200; the caller must
-// not have.
+// connection ends, and closes it. The watch is opened already. It answers 200;
+// the caller must not have.
 func (c *Connection) ServeSSE(w http.ResponseWriter, r *http.Request) *End {
 	return c.serveHTTP(w, r, "text/event-stream", Retry(c.streams.Random))
 }

@@ -65,7 +65,12 @@ func TestOneConnectionCarriesManyWatches(t *testing.T) {
 	if f := hear(frameReset, "w1"); f.Reason != ReasonInvalid {
 		t.Errorf("%+v", f)
 	}
-	say("watch w3 9-00000000 b")  // waits, and holds up nobody
+	say("watch w3 9-00000000 b") // waits, and holds up nobody
+	say("watch w9 99 b")         // as w3, and is taken back
+	say("unwatch w9")
+	if f := hear(frameReset, "w9"); f.Reason != ReasonUnwatched || f.Position != "" {
+		t.Errorf("never begun: %+v", f)
+	}
 	say("watch w4 2-ffffffff b")  // is of another history
 	say("watch w5 now /etc/../x") // is no namespace
 	if f := hear(frameReset, "w4"); f.Reason != ReasonOtherHistory {
