@@ -64,7 +64,8 @@ func start(ctx context.Context, stderr io.Writer, args ...string) (*process, err
 	}
 	p := &process{cmd: cmd, stop: cancel, said: said}
 	if p.ready, err = bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		p.close()
+		cancel()
+		_ = cmd.Wait() // and what it says until then is why
 		return nil, fmt.Errorf("%s ended before it was ready", args[0])
 	}
 	return p, nil
