@@ -102,8 +102,12 @@ func (c *cluster) newHTTP() *http.Client {
 
 // add makes the place of a node, without arguments.
 func (c *cluster) add(id string) *node {
+	address := freeAddress(c.t, rand.IntN)
+	for slices.ContainsFunc(c.nodes, func(n *node) bool { return n.address == address }) {
+		address = freeAddress(c.t, rand.IntN) // free only because its node does not run yet
+	}
 	n := &node{
-		t: c.t, id: id, scheme: "http", address: freeAddress(c.t, rand.IntN),
+		t: c.t, id: id, scheme: "http", address: address,
 		dir: filepath.Join(c.base, id), log: filepath.Join(c.base, id+".log"),
 	}
 	if c.tls != nil {
