@@ -67,7 +67,7 @@ func TestGrantsThatAreRefused(t *testing.T) {
 		{"every key", []events.Grant{{Namespace: "a", Role: events.Admin, Keys: "*"}}, ""},
 		{"one key", []events.Grant{{Namespace: "a", Role: events.Admin, Keys: "db/url"}}, ""},
 		{"64 of them", make64(events.Grant{Namespace: "a", Role: events.Viewer}), ""},
-		{"none", nil, "/grants"},
+		{"none", nil, ""},
 		{"65 of them", append(make64(events.Grant{Namespace: "a", Role: events.Viewer}), events.Grant{}), "/grants"},
 		{"no namespace", []events.Grant{{Role: events.Viewer}}, "/grants/0/namespace"},
 		{"a bad namespace", []events.Grant{{Namespace: "/", Role: events.Viewer}, {Namespace: "a//b", Role: events.Viewer}}, "/grants/1/namespace"},

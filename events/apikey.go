@@ -3,6 +3,8 @@ package events
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,7 +22,18 @@ type APIKey struct {
 	ExpiresAt time.Time `json:"expiresAt,omitzero"` // zero: never
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
 	RevokedBy string    `json:"revokedBy,omitzero"`
-	Revision  uint64    `json:"revision"`
+	// Roles: its bearer also has the roles that namespaces give the principal.
+	Roles    bool   `json:"roles,omitzero"`
+	Revision uint64 `json:"revision"`
+}
+
+// Bearer is who bears the key.
+func (k APIKey) Bearer(book RoleBook) Principal {
+	p := Principal{Name: k.Principal, KeyID: k.ID, Grants: k.Grants}
+	if k.Roles {
+		p.Book = book
+	}
+	return p
 }
 
 // Revoked reports whether the key was revoked.
@@ -45,7 +58,10 @@ type KeyCreated struct {
 	Grants    []Grant   `json:"grants"`
 	Digest    string    `json:"digest,omitzero"` // never empty in the history
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+	Roles     bool      `json:"roles,omitzero"`
 }
+
+func (d KeyCreated) shape() int { return 1 + more(d.Roles) }
 
 // KeyRevoked ends an API key.
 type KeyRevoked struct {
@@ -59,6 +75,11 @@ func (KeyCreated) Kind() Kind { return "key.created" }
 func (KeyRevoked) Kind() Kind { return "key.revoked" }
 
 // CreateKey makes an API key. The key itself stays with whoever made it up.
+//
+// A key takes the roles that namespaces give its principal when the principal
+// makes it for itself, or an admin of everything does. Other admins make keys
+// for themselves and for principals that are theirs alone: nobody lends a name
+// that others know somebody else by.
 type CreateKey struct {
 	ID        string
 	Name      string
@@ -66,31 +87,86 @@ type CreateKey struct {
 	Grants    []Grant
 	Digest    string
 	ExpiresAt time.Time
+	By        Principal // the zero value: the cluster itself
 }
 
 func (c CreateKey) decide(d *decision) error {
-	if err := CheckName("/name", c.Name); err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
 	if c.Principal == "" {
 		c.Principal = c.Name
 	}
-	if err := CheckName("/principal", c.Principal); err != nil {
+	roles, err := c.takesRoles(d)
+	if err != nil {
 		return err
 	}
-	if c.Principal == System {
-		return Invalid("/principal", "%s is the cluster itself", System)
-	}
-	if err := CheckGrants("/grants", c.Grants); err != nil {
-		return err
+	if len(c.Grants) == 0 && !roles {
+		return Invalid("/grants", "is empty, and the key would not take the roles of %s either", c.Principal)
 	}
 	now := d.view.APIKey(c.ID)
 	if now.Revision > 0 {
 		return refuse(ErrConflict, "an API key with the ID %s exists already", c.ID)
 	}
 	d.holds(Subject{Noun: TheAPIKey, Name: c.ID}, now.Revision)
-	d.record("", "", KeyCreated(c))
+	d.record("", "", KeyCreated{c.ID, c.Name, c.Principal, c.Grants, c.Digest, c.ExpiresAt, roles})
 	return nil
+}
+
+func (c CreateKey) check() error {
+	if err := CheckName("/name", c.Name); err != nil {
+		return err
+	}
+	if c.Principal != "" {
+		if err := CheckName("/principal", c.Principal); err != nil {
+			return err
+		}
+	}
+	if c.Principal == System || c.Principal == "" && c.Name == System {
+		return Invalid("/principal", "%s is the cluster itself", System)
+	}
+	if err := checkTime("/expiresAt", c.ExpiresAt); err != nil {
+		return err
+	}
+	return CheckGrants("/grants", c.Grants)
+}
+
+// takesRoles reports whether the key is to take the roles of its principal, and
+// refuses a principal that is not the caller's to name.
+func (c CreateKey) takesRoles(d *decision) (bool, error) {
+	if c.By.Name == "" {
+		return false, nil
+	}
+	if c.Principal == c.By.Name {
+		return c.By.Book != nil || c.By.Can(Admin, Root, ""), nil
+	}
+	if c.By.Can(Admin, Root, "") {
+		return true, nil
+	}
+	if strings.ContainsAny(c.Principal, "@:") { // as names of people who log in have, and URIs in certificates
+		return false, notYours(c.Principal)
+	}
+	d.policies()
+	for _, roles := range d.view.RolesWithin(Root) {
+		for _, g := range roles.Grants {
+			if g.Principal == c.Principal {
+				return false, notYours(c.Principal)
+			}
+		}
+	}
+	for k := range d.view.APIKeys("") {
+		if k.Principal != c.Principal {
+			continue
+		}
+		if k.Roles || slices.ContainsFunc(k.Grants, func(g Grant) bool { return !c.By.Can(Admin, g.Namespace, "") }) {
+			return false, notYours(c.Principal)
+		}
+	}
+	return false, nil
+}
+
+func notYours(principal string) error {
+	return refuse(ErrForbidden, "%s is known to others as well, or may be the name of somebody who logs in, so only an admin of everything makes API keys for that principal", principal)
 }
 
 // RevokeKey ends an API key. Ending one that is ended changes nothing.

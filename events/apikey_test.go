@@ -11,6 +11,11 @@ import (
 func TestCreateAndRevokeKeys(t *testing.T) {
 	grants := []events.Grant{{Namespace: "pay", Role: events.Editor}}
 	key := events.CreateKey{ID: "k9", Name: "deploys", Principal: "ci", Grants: grants, Digest: "d", ExpiresAt: time.Unix(9, 0).UTC()}
+	created := func(k events.CreateKey) []fact {
+		return []fact{{"", "", events.KeyCreated{
+			ID: k.ID, Name: k.Name, Principal: k.Principal, Grants: k.Grants, Digest: k.Digest, ExpiresAt: k.ExpiresAt,
+		}}}
+	}
 	with := func(change func(*events.CreateKey)) events.CreateKey {
 		k := key
 		change(&k)
@@ -19,12 +24,12 @@ func TestCreateAndRevokeKeys(t *testing.T) {
 	checkRulings(t, []ruling{
 		{
 			name: "a new key", command: key, guards: []events.Guard{theKey("k9", 0)},
-			facts: []fact{{"", "", events.KeyCreated(key)}},
+			facts: created(key),
 		},
 		{
 			name: "without a principal it acts by its name", command: with(func(k *events.CreateKey) { k.Principal = "" }),
 			guards: []events.Guard{theKey("k9", 0)},
-			facts:  []fact{{"", "", events.KeyCreated(with(func(k *events.CreateKey) { k.Principal = "deploys" }))}},
+			facts:  created(with(func(k *events.CreateKey) { k.Principal = "deploys" })),
 		},
 		{name: "an ID that is taken", command: with(func(k *events.CreateKey) { k.ID = "k1" }), refused: events.ErrConflict, says: "k1"},
 		{name: "an ID of a revoked key", command: with(func(k *events.CreateKey) { k.ID = "k2" }), refused: events.ErrConflict, says: "k2"},
@@ -72,8 +77,9 @@ func TestAClusterIsFormedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.Principal = "root"
-	want := []fact{{"", "", events.ClusterFormed{ID: "c2", Members: members}}, {"", "", events.KeyCreated(first)}}
+	want := []fact{{"", "", events.ClusterFormed{ID: "c2", Members: members}}, {"", "", events.KeyCreated{
+		ID: "k1", Name: "root", Principal: "root", Grants: first.Grants, Digest: "d",
+	}}}
 	if got := factsOf(t, p, stamp); !reflect.DeepEqual(got, want) {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}

@@ -14,6 +14,7 @@ type Entry struct {
 	Key         string    `json:"key"`
 	Value       Value     `json:"value,omitzero"`
 	Description string    `json:"description,omitzero"`
+	Tags        []string  `json:"tags,omitzero"`
 	Comment     string    `json:"comment,omitzero"` // of the last change
 	Version     uint64    `json:"version"`          // 1, 2, 3 … for each change, deletions included
 	CreatedAt   time.Time `json:"createdAt"`
@@ -39,25 +40,45 @@ type Version struct {
 // ConfigCreated gives a key its first value, or its first after a deletion.
 type ConfigCreated struct {
 	Value       `json:",inline"`
-	Version     uint64 `json:"version"`
-	Description string `json:"description,omitzero"`
-	Comment     string `json:"comment,omitzero"`
+	Version     uint64   `json:"version"`
+	Description string   `json:"description,omitzero"`
+	Comment     string   `json:"comment,omitzero"`
+	Tags        []string `json:"tags,omitzero"`
 }
 
 // ConfigUpdated replaces a key's value or description.
 type ConfigUpdated struct {
 	Value       `json:",inline"`
-	Version     uint64  `json:"version"`
-	Description string  `json:"description,omitzero"`
-	Comment     string  `json:"comment,omitzero"`
-	Previous    Version `json:"previous"`
+	Version     uint64   `json:"version"`
+	Description string   `json:"description,omitzero"`
+	Comment     string   `json:"comment,omitzero"`
+	Previous    Version  `json:"previous"`
+	Tags        []string `json:"tags,omitzero"`
 }
 
 // ConfigDeleted ends a key's value. Version counts the deletion.
 type ConfigDeleted struct {
-	Version  uint64  `json:"version"`
-	Comment  string  `json:"comment,omitzero"`
-	Previous Version `json:"previous"`
+	Version  uint64       `json:"version"`
+	Comment  string       `json:"comment,omitzero"`
+	Previous Version      `json:"previous"`
+	Source   *EntrySource `json:"source,omitzero"` // when a rollback deleted it
+}
+
+// ConfigRolledBack gives a key a value that it had before.
+type ConfigRolledBack struct {
+	Value       `json:",inline"`
+	Version     uint64      `json:"version"`
+	Description string      `json:"description,omitzero"`
+	Comment     string      `json:"comment,omitzero"`
+	Previous    *Version    `json:"previous,omitzero"` // nil: it did not exist
+	Tags        []string    `json:"tags,omitzero"`
+	Source      EntrySource `json:"source"`
+}
+
+// EntrySource is an earlier state of an entry that was brought back.
+type EntrySource struct {
+	Version uint64 `json:"version,omitzero"` // 0: it did not exist
+	Index   uint64 `json:"index"`            // as of this event
 }
 
 // Kind is "config.created".
@@ -69,6 +90,21 @@ func (ConfigUpdated) Kind() Kind { return "config.updated" }
 // Kind is "config.deleted".
 func (ConfigDeleted) Kind() Kind { return "config.deleted" }
 
+// Kind is "config.rolled-back".
+func (ConfigRolledBack) Kind() Kind { return "config.rolled-back" }
+
+func (d ConfigCreated) shape() int { return 1 + more(len(d.Tags) > 0) }
+func (d ConfigUpdated) shape() int { return 1 + more(len(d.Tags) > 0) }
+func (d ConfigDeleted) shape() int { return 1 + more(d.Source != nil) }
+
+// more is 1 for what needs a newer shape.
+func more(needed bool) int {
+	if needed {
+		return 1
+	}
+	return 0
+}
+
 // Condition is what must be true of an entry for a change to go ahead
 // (RFC 9110, sections 13.1.1 and 13.1.2). The zero value is always true.
 type Condition struct {
@@ -79,21 +115,23 @@ type Condition struct {
 }
 
 func (c Condition) check(e Entry) error {
-	live := e.Live()
-	switch {
-	case c.Exists && !live, c.Versions != nil && (!live || !slices.Contains(c.Versions, e.Version)):
-		return refuse(ErrCondition, "%s/%s %s, which the condition does not allow", e.Namespace, e.Key, e.standing())
-	case c.Absent && live, live && slices.Contains(c.Not, e.Version):
-		return refuse(ErrCondition, "%s/%s %s, which the condition excludes", e.Namespace, e.Key, e.standing())
-	}
-	return nil
+	return c.judge(e.Namespace+"/"+e.Key, "version", e.Live(), e.Version)
 }
 
-func (e Entry) standing() string {
-	if e.Live() {
-		return fmt.Sprintf("is at version %d", e.Version)
+// judge is check for anything that has a version, or what else its number is
+// called.
+func (c Condition) judge(what, number string, live bool, version uint64) error {
+	standing := "does not exist"
+	if live {
+		standing = fmt.Sprintf("is at %s %d", number, version)
 	}
-	return "does not exist"
+	switch {
+	case c.Exists && !live, c.Versions != nil && (!live || !slices.Contains(c.Versions, version)):
+		return refuse(ErrCondition, "%s %s, which the condition does not allow", what, standing)
+	case c.Absent && live, live && slices.Contains(c.Not, version):
+		return refuse(ErrCondition, "%s %s, which the condition excludes", what, standing)
+	}
+	return nil
 }
 
 // PutEntry sets the value of a key. A namespace that does not exist comes into
@@ -104,56 +142,118 @@ type PutEntry struct {
 	Value       jsontext.Value // as the client sent it; see [ParseValue]
 	Type        ValueType      // empty: told by the value
 	Description *string        // nil: stays as it is
+	Tags        *[]string      // nil: stay as they are
 	Comment     string
 	If          Condition
 	Actor       string // the owner of a namespace that comes into being
 }
 
 func (c PutEntry) decide(d *decision) error {
-	value, now, err := c.check(d)
+	if err := checkNames(c.Namespace, c.Key); err != nil {
+		return err
+	}
+	want, now, err := c.content().on(d, c.Namespace, c.Key)
 	if err != nil {
 		return err
 	}
-	description := now.Description
-	if !now.Live() {
-		description = ""
+	if err := c.If.check(now); err != nil {
+		return err
 	}
-	if c.Description != nil {
-		description = *c.Description
-	}
-	d.holds(Subject{TheEntry, c.Namespace, c.Key}, now.Revision)
-	if !now.Live() {
-		d.ensureNamespace(c.Namespace, c.Actor)
-		d.record(c.Namespace, c.Key, ConfigCreated{value, now.Version + 1, description, c.Comment})
-		return nil
-	}
-	if value.Equal(now.Value) && description == now.Description {
-		return nil
-	}
-	d.record(c.Namespace, c.Key, ConfigUpdated{value, now.Version + 1, description, c.Comment, now.version()})
+	d.put(now, want, c.Comment, c.Actor, nil)
 	return nil
 }
 
-// check judges the form of the request and its condition.
-func (c PutEntry) check(d *decision) (Value, Entry, error) {
-	if err := checkNames(c.Namespace, c.Key); err != nil {
-		return Value{}, Entry{}, err
+func (c PutEntry) content() Content {
+	return Content{Value: c.Value, Type: c.Type, Description: c.Description, Tags: c.Tags, Comment: c.Comment}
+}
+
+// put records what it takes for an entry to become as wanted; with a source it is
+// a rollback.
+func (d *decision) put(now, want Entry, comment, actor string, source *EntrySource) {
+	d.holds(Subject{TheEntry, now.Namespace, now.Key}, now.Revision)
+	version := now.Version + 1
+	if !now.Live() {
+		d.ensureNamespace(now.Namespace, actor)
+	} else if want.sameContent(now) {
+		return
 	}
-	value, err := ParseValue(c.Value, c.Type, d.rules.maxValueBytes())
-	if err != nil {
-		return Value{}, Entry{}, err
+	switch {
+	case source != nil:
+		back := ConfigRolledBack{want.Value, version, want.Description, comment, nil, want.Tags, *source}
+		if previous := now.version(); now.Live() {
+			back.Previous = &previous
+		}
+		d.record(now.Namespace, now.Key, back)
+	case now.Live():
+		d.record(now.Namespace, now.Key, ConfigUpdated{want.Value, version, want.Description, comment, now.version(), want.Tags})
+	default:
+		d.record(now.Namespace, now.Key, ConfigCreated{want.Value, version, want.Description, comment, want.Tags})
+	}
+}
+
+func (e Entry) sameContent(o Entry) bool {
+	return e.Value.Equal(o.Value) && e.Description == o.Description && slices.Equal(e.Tags, o.Tags)
+}
+
+// Content is what somebody wants an entry to hold.
+type Content struct {
+	Value       jsontext.Value // as the client sent it; see [ParseValue]
+	Type        ValueType      // empty: told by the value
+	Description *string        // nil: that of the live entry
+	Tags        *[]string      // nil: those of the live entry
+	Comment     string
+}
+
+// Limits of an entry's tags.
+const (
+	MaxTags     = 32
+	MaxTagBytes = 128
+)
+
+// on judges the form of the content, and returns what it makes of an entry, and
+// the entry as it is.
+func (c Content) on(d *decision, namespace, key string) (want, now Entry, err error) {
+	now = d.view.Entry(namespace, key)
+	now.Namespace, now.Key = namespace, key
+	want = Entry{Namespace: namespace, Key: key}
+	if want.Value, err = ParseValue(c.Value, c.Type, d.rules.maxValueBytes()); err != nil {
+		return want, now, err
+	}
+	if now.Live() {
+		want.Description, want.Tags = now.Description, now.Tags
 	}
 	if c.Description != nil {
-		if err := CheckText("/description", *c.Description, MaxTextBytes); err != nil {
-			return Value{}, Entry{}, err
+		want.Description = *c.Description
+		if err := CheckText("/description", want.Description, MaxTextBytes); err != nil {
+			return want, now, err
 		}
 	}
-	if err := CheckText("/comment", c.Comment, MaxTextBytes); err != nil {
-		return Value{}, Entry{}, err
+	if c.Tags != nil {
+		if want.Tags, err = checkTags(*c.Tags); err != nil {
+			return want, now, err
+		}
 	}
-	now := d.view.Entry(c.Namespace, c.Key)
-	now.Namespace, now.Key = c.Namespace, c.Key
-	return value, now, c.If.check(now)
+	return want, now, CheckText("/comment", c.Comment, MaxTextBytes)
+}
+
+// checkTags judges tags and returns them sorted, each once; nil for none.
+func checkTags(tags []string) ([]string, error) {
+	if len(tags) > MaxTags {
+		return nil, Invalid("/tags", "has %d tags, at most %d are allowed", len(tags), MaxTags)
+	}
+	for i, t := range tags {
+		where := fmt.Sprintf("/tags/%d", i)
+		if err := CheckName(where, t); err != nil {
+			return nil, err
+		}
+		if len(t) > MaxTagBytes {
+			return nil, Invalid(where, "has %d bytes, at most %d are allowed", len(t), MaxTagBytes)
+		}
+	}
+	if len(tags) == 0 {
+		return nil, nil
+	}
+	return slices.Compact(slices.Sorted(slices.Values(tags))), nil
 }
 
 func checkNames(namespace, key string) error {
@@ -165,12 +265,12 @@ func checkNames(namespace, key string) error {
 
 // ensureNamespace lets the namespace come into being, once in a decision.
 func (d *decision) ensureNamespace(path, owner string) {
-	subject := Subject{Noun: TheNamespace, Namespace: path}
-	if d.guarded[subject] {
+	if d.ensured[path] {
 		return
 	}
+	d.ensured[path] = true
 	now := d.view.Namespace(path)
-	d.holds(subject, now.Revision)
+	d.holds(Subject{Noun: TheNamespace, Namespace: path}, now.Revision)
 	if !now.Live() {
 		d.record(path, "", NamespaceCreated{NamespaceProperties{Owner: owner}})
 	}
@@ -199,7 +299,13 @@ func (c DeleteEntry) decide(d *decision) error {
 	if !now.Live() {
 		return refuse(ErrNotFound, "%s/%s does not exist", c.Namespace, c.Key)
 	}
-	d.holds(Subject{TheEntry, c.Namespace, c.Key}, now.Revision)
-	d.record(c.Namespace, c.Key, ConfigDeleted{now.Version + 1, c.Comment, now.version()})
+	d.remove(now, c.Comment, nil)
 	return nil
+}
+
+// remove records that a live entry ends; with a source it is a rollback to when
+// it did not exist.
+func (d *decision) remove(now Entry, comment string, source *EntrySource) {
+	d.holds(Subject{TheEntry, now.Namespace, now.Key}, now.Revision)
+	d.record(now.Namespace, now.Key, ConfigDeleted{now.Version + 1, comment, now.version(), source})
 }

@@ -19,7 +19,31 @@ type View interface {
 	Entry(namespace, key string) Entry
 	// Entries yields the live entries of exactly this namespace in key order.
 	Entries(namespace string) iter.Seq[Entry]
+	// NamespacesWithin yields the live namespaces of a subtree, by path.
+	NamespacesWithin(subtree string) iter.Seq[Namespace]
+	// NamespacesRevision is the index of the last event that began or ended any
+	// namespace.
+	NamespacesRevision() uint64
+
 	APIKey(id string) APIKey
+	// APIKeys yields all API keys after an ID, in the order of their IDs.
+	APIKeys(after string) iter.Seq[APIKey]
+
+	PolicyView
+	RoleBook
+	// PoliciesRevision is the index of the last event about any policy.
+	PoliciesRevision() uint64
+	// Usage is what a namespace and those below it hold.
+	Usage(subtree string) Usage
+
+	Draft(namespace, key string) Draft
+	// Drafts yields the drafts of exactly this namespace in key order.
+	Drafts(namespace string) iter.Seq[Draft]
+	// Request is an open publish request.
+	Request(id string) Request
+	// Requests yields the open publish requests after an ID, by ID.
+	Requests(after string) iter.Seq[Request]
+	Webhook(id string) Webhook
 }
 
 // Command is what somebody asks for. The implementations are in this package,
@@ -30,6 +54,9 @@ type Command interface {
 
 // Stamp is what a command needs from the world outside the rules.
 type Stamp struct {
+	// Time is the proposer's. Rules read it only to decide, never when the
+	// decision is committed: for freezes, for what is published at a time, and
+	// for the expiry of API keys.
 	Time          time.Time
 	ID            ulid.ULID // of the first event; further ones count up from it
 	Actor         string
@@ -66,16 +93,31 @@ func (r Rules) maxProposalBytes() int {
 // present is already as the command wants it. The error is a refusal, a
 // [*LevelError] where the history is at too low a level for the events.
 func (r Rules) Decide(view View, c Command, s Stamp) (Proposal, error) {
-	d := &decision{rules: r, view: view, guarded: map[Subject]bool{}}
+	d := &decision{rules: r, view: view, stamp: s, guarded: map[Subject]bool{}, ensured: map[string]bool{}}
 	if err := c.decide(d); err != nil {
 		return Proposal{}, err
 	}
+	if err := d.oversee(); err != nil {
+		return Proposal{}, err
+	}
+	return d.proposal()
+}
+
+// proposal is what the decision comes to, if it is not too much for one.
+func (d *decision) proposal() (Proposal, error) {
+	r, s := d.rules, d.stamp
 	p := Proposal{Time: s.Time, Claim: s.Claim, Guards: d.guards}
+	if len(d.guards) > MaxGuards {
+		return Proposal{}, refuse(ErrTooLarge, "the change depends on %d other things, at most %d are allowed; split it", len(d.guards), MaxGuards)
+	}
 	total := 0
-	level := view.Cluster().FeatureLevel()
+	for _, g := range d.guards {
+		total += len(g.Subject.Namespace) + len(g.Subject.Name)
+	}
+	level := d.view.Cluster().FeatureLevel()
 	for i, e := range d.events {
-		if kind := e.Data.Kind(); catalogue[kind].needs > level {
-			return Proposal{}, &LevelError{kind, catalogue[kind].needs, level}
+		if needs := catalogue.needs(e.Data); needs > level {
+			return Proposal{}, &LevelError{e.Data.Kind(), needs, level}
 		}
 		e.ID = plus(s.ID, uint64(i))
 		e.Actor, e.CorrelationID = s.Actor, s.CorrelationID
@@ -87,7 +129,7 @@ func (r Rules) Decide(view View, c Command, s Stamp) (Proposal, error) {
 			return Proposal{}, err
 		}
 		if total += len(body); total > r.maxProposalBytes() || i >= MaxBodies {
-			return Proposal{}, refuse(ErrTooLarge, "the change needs more than %d bytes of events; split it", r.maxProposalBytes())
+			return Proposal{}, refuse(ErrTooLarge, "the change and what it depends on need more than %d bytes; split it", r.maxProposalBytes())
 		}
 		p.Bodies = append(p.Bodies, body)
 	}
@@ -108,9 +150,16 @@ func plus(id ulid.ULID, n uint64) ulid.ULID {
 type decision struct {
 	rules   Rules
 	view    View
+	stamp   Stamp
 	guards  []Guard
 	guarded map[Subject]bool
 	events  []Event
+
+	ensured  map[string]bool // namespaces that exist after it
+	mandate  mandate
+	request  string // the publish request that the events are of
+	overseen int    // how many of the events oversee has seen
+	ends     string // the namespace that the decision ends, with its policy
 }
 
 // holds adds a guard, once for each subject.
@@ -122,5 +171,5 @@ func (d *decision) holds(s Subject, revision uint64) {
 }
 
 func (d *decision) record(namespace, key string, data Data) {
-	d.events = append(d.events, Event{Namespace: namespace, Key: key, Data: data})
+	d.events = append(d.events, Event{Namespace: namespace, Key: key, Data: data, Request: d.request})
 }

@@ -147,7 +147,7 @@ func (d *decoding) byte() byte { return d.bytes(1)[0] }
 // accept the proposal, and a node that merely called it stale would leave them.
 func (d *decoding) noun() Noun {
 	n := Noun(d.byte())
-	if d.err == nil && (n < TheNamespace || n > TheCluster) {
+	if d.err == nil && (n < TheNamespace || n > newestNoun) {
 		d.fail(fmt.Errorf("guard on noun %d is unknown to this release; run a newer one", n))
 	}
 	return n

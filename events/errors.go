@@ -24,6 +24,18 @@ var (
 	ErrTooLarge = errors.New("too large")
 	// ErrReused: the idempotency key was used for another request.
 	ErrReused = errors.New("idempotency key reused")
+	// ErrSchema: a value breaks a schema. See [Refusal.Fields]: the pointers lead
+	// into the namespace seen as an object of its keys.
+	ErrSchema = errors.New("schema violated")
+	// ErrApproval: changes in the namespace are made by publish requests. Like
+	// the next three, it is an ErrConflict.
+	ErrApproval = fmt.Errorf("approval required: %w", ErrConflict)
+	// ErrLocked: the draft is under review.
+	ErrLocked = fmt.Errorf("draft locked: %w", ErrConflict)
+	// ErrFrozen: no changes are made in the namespace now.
+	ErrFrozen = fmt.Errorf("frozen: %w", ErrConflict)
+	// ErrQuota: the namespace, or one above it, holds as much as it may.
+	ErrQuota = fmt.Errorf("over quota: %w", ErrConflict)
 	// ErrStale: a guard no longer holds. The proposer decides again.
 	ErrStale = errors.New("stale")
 )
@@ -92,7 +104,10 @@ func (r *Refusal) Error() string {
 		} else if i > 0 {
 			b.WriteString("; ")
 		}
-		fmt.Fprintf(&b, "%s %s", strings.TrimPrefix(f.Pointer, "/"), f.Detail)
+		if name := strings.TrimPrefix(f.Pointer, "/"); name != "" {
+			b.WriteString(name + " ")
+		}
+		b.WriteString(f.Detail)
 	}
 	return b.String()
 }

@@ -12,7 +12,8 @@ import (
 type Kind string
 
 // Event is one immutable domain fact. It has no index: its place in the history
-// is given when it is committed, as a [Record].
+// is given when it is committed, as a [Record]. What concerns several namespaces
+// is about the nearest one above them all.
 type Event struct {
 	ID            ulid.ULID
 	Actor         string // the principal who did it
@@ -43,16 +44,16 @@ type body[D any] struct {
 	Transaction   string    `json:"transaction,omitzero"`
 }
 
-// Encode is the event's body: a JSON object in the newest shape of its kind.
+// Encode is the event's body: a JSON object in the oldest shape of its kind that
+// can hold it.
 func (e Event) Encode() ([]byte, error) { return catalogue.encode(e) }
 
 func (known kinds) encode(e Event) ([]byte, error) {
-	of, ok := known[e.Data.Kind()]
-	if !ok {
+	if _, ok := known[e.Data.Kind()]; !ok {
 		return nil, fmt.Errorf("event kind %q is not in the catalogue", e.Data.Kind())
 	}
 	encoded, err := json.Marshal(body[Data]{
-		ID: e.ID, Type: e.Data.Kind(), Shape: len(of.shapes), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
+		ID: e.ID, Type: e.Data.Kind(), Shape: known.shapeOf(e.Data), Actor: e.Actor, Namespace: e.Namespace, Key: e.Key,
 		Data: e.Data, Request: e.Request, CorrelationID: e.CorrelationID, Transaction: e.Transaction,
 	})
 	if err != nil {
@@ -81,11 +82,11 @@ func (known kinds) decode(encoded []byte) (Event, error) {
 	if err := json.Unmarshal(encoded, &b); err != nil {
 		return Event{}, fmt.Errorf("decode event: %w", err)
 	}
-	of := known[b.Type]
-	if b.Shape < 1 || b.Shape > len(of.shapes) {
+	shapes := known[b.Type]
+	if b.Shape < 1 || b.Shape > len(shapes) {
 		return Event{}, &UnknownEventError{b.Type, b.Shape}
 	}
-	data, err := of.shapes[b.Shape-1](b.Data)
+	data, err := shapes[b.Shape-1].decode(b.Data)
 	if err != nil {
 		return Event{}, fmt.Errorf("decode event %s %s: %w", b.Type, b.ID, err)
 	}

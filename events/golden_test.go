@@ -3,6 +3,7 @@ package events_test
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,7 +18,7 @@ import (
 
 // goldenEvents is what each golden body means today. A body in a retired shape
 // stays here with what it is brought up to.
-var goldenEvents = map[string]events.Event{
+var goldenEvents = both(goldenGovernance, map[string]events.Event{
 	"cluster.formed.1": {
 		ID: goldenID(1), Actor: "operator", CorrelationID: "form-1", Transaction: goldenID(1).String(),
 		Data: events.ClusterFormed{ID: goldenID(9).String(), Members: []events.FoundingPeer{
@@ -79,6 +80,12 @@ var goldenEvents = map[string]events.Event{
 		},
 	},
 	"key.revoked.1": {ID: goldenID(9), Actor: "operator", CorrelationID: "c-9", Data: events.KeyRevoked{ID: "k1"}},
+})
+
+func both(a, b map[string]events.Event) map[string]events.Event {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
 }
 
 func goldenID(n byte) ulid.ULID {
@@ -96,13 +103,10 @@ func TestHistoryStillDecodes(t *testing.T) {
 	}
 }
 
-func TestNewestShapesAreWrittenAsTheyAlwaysWere(t *testing.T) {
-	for _, kind := range events.Kinds() {
-		name := fmt.Sprintf("%s.%d", kind, events.Shapes(kind))
-		e, ok := goldenEvents[name]
-		if !ok {
-			continue // the next test says so
-		}
+// No shape is retired yet: each is the oldest that can hold what its golden file
+// means, and is written as such.
+func TestShapesAreWrittenAsTheyAlwaysWere(t *testing.T) {
+	for name, e := range goldenEvents {
 		got, err := e.Encode()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -141,7 +145,7 @@ func TestAnEventOfANewerReleaseIsNamed(t *testing.T) {
 	const id = `{"id":"01JCM000000000000000000000","actor":"a","data":{},`
 	for body, want := range map[string]events.UnknownEventError{
 		id + `"type":"config.renamed","shape":1}`: {Kind: "config.renamed", Shape: 1},
-		id + `"type":"config.created","shape":2}`: {Kind: "config.created", Shape: 2},
+		id + `"type":"config.created","shape":3}`: {Kind: "config.created", Shape: 3},
 		id + `"type":"config.created","shape":0}`: {Kind: "config.created"},
 		id + `"type":"config.created"}`:           {Kind: "config.created"},
 	} {

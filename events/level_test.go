@@ -48,6 +48,44 @@ func TestWhatNeedsAHigherLevelIsNotWritten(t *testing.T) {
 	}
 }
 
+// What a member of level 2 could not read is not written before all can; what it
+// can read is written as it always was.
+func TestGovernedChangeNeedsLevel3(t *testing.T) {
+	tagged := put("pay", "url", `"b"`)
+	tagged.Tags = &[]string{"t"}
+	back := events.Restore{Entries: []events.Restored{{Namespace: "pay", Key: "zone", AsOf: 1}}}
+	for _, tt := range []struct {
+		command events.Command
+		kind    events.Kind
+	}{
+		{tagged, "config.updated"}, {back, "config.deleted"},
+		{events.SaveDraft{Namespace: "pay", Key: "url", Content: content(`1`)}, "draft.saved"},
+		{events.PutRoles{Namespace: "pay", Roles: events.Roles{Inherit: new(false)}}, "namespace.roles-changed"},
+		{events.PutSchema{Namespace: "pay", Schema: events.SchemaDoc{Schema: schema(`true`)}}, "namespace.schema-changed"},
+		{events.PutSettings{Namespace: "pay", Settings: events.Settings{MinApprovers: new(2)}}, "namespace.settings-changed"},
+		{events.CreateWebhook{ID: "w", Properties: goldenWebhook, Secret: goldenSecret}, "webhook.created"},
+		{events.CreateKey{ID: "k9", Name: "n", Digest: "d", By: granted("root", events.Admin, "/")}, "key.created"},
+	} {
+		_, err := events.Rules{}.Decide(*atLevel(2), tt.command, testStamp())
+		var low *events.LevelError
+		if !errors.As(err, &low) || *low != (events.LevelError{Kind: tt.kind, Needs: 3, Has: 2}) {
+			t.Errorf("%T at level 2: %v", tt.command, err)
+		}
+		if _, err := (events.Rules{}).Decide(*atLevel(3), tt.command, testStamp()); err != nil {
+			t.Errorf("%T at level 3: %v", tt.command, err)
+		}
+	}
+	for level, want := range map[events.Level]events.Noun{1: events.TheCluster, 2: events.TheCluster, 3: events.ThePolicies} {
+		p, err := events.Rules{}.Decide(*atLevel(level), put("pay", "url", `"b"`), testStamp())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Guards[len(p.Guards)-1].Subject.Noun; got != want {
+			t.Errorf("at level %d a write guards noun %d, want %d", level, got, want)
+		}
+	}
+}
+
 func TestALevelFromTheFutureIsNotForThisRelease(t *testing.T) {
 	for level, known := range map[events.Level]bool{0: true, events.FirstLevel: true, events.NewestLevel: true, events.NewestLevel + 1: false} {
 		if err := level.Check(); (err == nil) != known {

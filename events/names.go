@@ -1,8 +1,10 @@
 package events
 
 import (
+	"iter"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -121,6 +123,14 @@ func CheckName(pointer, name string) error {
 	return CheckText(pointer, name, MaxNameBytes)
 }
 
+// checkTime refuses what RFC 3339 cannot write.
+func checkTime(pointer string, t time.Time) error {
+	if y := t.UTC().Year(); y < 0 || y > 9999 {
+		return Invalid(pointer, "is in the year %d in UTC; years have four digits", y)
+	}
+	return nil
+}
+
 // System is the principal that acts when the cluster acts by itself. No API key
 // is created for it.
 const System = "system"
@@ -135,6 +145,37 @@ func Within(path, root string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// Root is the namespace above all others. It holds no entries; grants on it
-// reach everywhere.
+// Root is the namespace above all others. It holds no entries; its roles,
+// schema and settings, and grants on it, reach everywhere.
 const Root = "/"
+
+// parent is the namespace above one, Root above those without a slash; ok is
+// false for Root.
+func parent(path string) (above string, ok bool) {
+	if path == Root || path == "" {
+		return "", false
+	}
+	if cut := strings.LastIndexByte(path, '/'); cut >= 0 {
+		return path[:cut], true
+	}
+	return Root, true
+}
+
+// Upwards yields a namespace, all above it, and [Root].
+func Upwards(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for ok := path != ""; ok; path, ok = parent(path) {
+			if !yield(path) {
+				return
+			}
+		}
+	}
+}
+
+// CheckPlace is CheckNamespace where [Root] will do, too.
+func CheckPlace(path string) error {
+	if path == Root {
+		return nil
+	}
+	return CheckNamespace(path)
+}

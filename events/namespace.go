@@ -14,6 +14,7 @@ type Namespace struct {
 	Revision    uint64    `json:"revision"` // index of the last event about the namespace itself
 	Contents    uint64    `json:"contents"` // index of the last event about any of its entries
 	Deleted     bool      `json:"deleted,omitzero"`
+	Used        Usage     `json:"-"` // by itself, without what is below; follows from entries and drafts
 }
 
 // Live reports whether the namespace exists now.
@@ -57,7 +58,8 @@ type PutNamespace struct {
 	Path        string
 	Description *string
 	Owner       *string
-	Actor       string // the owner where none is given
+	Settings    *Settings // its members that are not nil replace those that are set
+	Actor       string    // the owner where none is given
 }
 
 func (c PutNamespace) decide(d *decision) error {
@@ -92,7 +94,17 @@ func (c PutNamespace) decide(d *decision) error {
 	case !sameText(want.Description, before.Description) || want.Owner != before.Owner:
 		d.record(c.Path, "", NamespaceUpdated{want, before})
 	}
-	return nil
+	return c.settings(d)
+}
+
+// settings changes some of the namespace's settings.
+func (c PutNamespace) settings(d *decision) error {
+	if c.Settings == nil {
+		return nil
+	}
+	d.ensured[c.Path] = true
+	merged := d.view.Policy(c.Path).Settings.with(*c.Settings)
+	return PutSettings{Namespace: c.Path, Settings: merged, Actor: c.Actor}.decide(d)
 }
 
 func sameText(a, b *string) bool {
@@ -102,8 +114,9 @@ func sameText(a, b *string) bool {
 	return *a == *b
 }
 
-// DeleteNamespace deletes a namespace with all entries that are directly in it,
-// each as its own event. Namespaces below it are left as they are.
+// DeleteNamespace deletes a namespace with all entries and drafts that are
+// directly in it, each as its own event, and with its roles, schema and settings.
+// Namespaces below it are left as they are.
 type DeleteNamespace struct {
 	Path string
 }
@@ -118,9 +131,28 @@ func (c DeleteNamespace) decide(d *decision) error {
 	}
 	d.holds(Subject{Noun: TheNamespace, Namespace: c.Path}, now.Revision)
 	d.holds(Subject{Noun: TheContents, Namespace: c.Path}, now.Contents)
+	if err := c.drafts(d); err != nil {
+		return err
+	}
+	edits := map[string]map[string]*Value{c.Path: {}}
 	for e := range d.view.Entries(c.Path) {
+		edits[c.Path][e.Key] = nil
 		d.record(c.Path, e.Key, ConfigDeleted{Version: e.Version + 1, Previous: e.version()})
 	}
 	d.record(c.Path, "", NamespaceDeleted{NamespaceProperties{now.Description, now.Owner}})
+	d.ends = c.Path
+	return d.judgePolicy(Policy{Namespace: c.Path}, edits)
+}
+
+// drafts discards the drafts of the namespace, of which none may be under review.
+// One that is saved at the same time ends with the namespace.
+func (c DeleteNamespace) drafts(d *decision) error {
+	for draft := range d.view.Drafts(c.Path) {
+		if err := draft.unlocked(); err != nil {
+			return err
+		}
+		d.holds(Subject{TheDraft, c.Path, draft.Key}, draft.Revision)
+		d.record(c.Path, draft.Key, DraftDiscarded{})
+	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestDeleteNamespace(t *testing.T) {
 				{"pay", "zone", events.ConfigDeleted{Version: 2, Previous: was("eu", 1)}},
 				{"pay", "", events.NamespaceDeleted{Previous: events.NamespaceProperties{Description: new("Payments"), Owner: "ann"}}},
 			},
-			guards: []events.Guard{theNamespace("pay", 3), theContents("pay", 9)},
+			guards: []events.Guard{theNamespace("pay", 3), theContents("pay", 9), theCluster(1)},
 		},
 		{name: "a deleted one", command: events.DeleteNamespace{Path: "gone"}, refused: events.ErrNotFound, says: "namespace gone does not exist"},
 		{name: "one that never was", command: events.DeleteNamespace{Path: "x"}, refused: events.ErrNotFound, says: "namespace x"},

@@ -10,8 +10,8 @@ import (
 // event about it, 0 if there never was one.
 type Subject struct {
 	Noun      Noun
-	Namespace string // of a namespace, its contents, or an entry
-	Name      string // the key of an entry, the ID of an API key
+	Namespace string // of a namespace, its contents, an entry, or a draft
+	Name      string // the key of an entry or a draft, the ID of anything else
 }
 
 // Noun is the sort of a subject. The numbers are part of the Raft entry's
@@ -25,6 +25,17 @@ const (
 	TheEntry     Noun = 3
 	TheAPIKey    Noun = 4
 	TheCluster   Noun = 5
+	// ThePolicies are the roles, schemas and settings of all namespaces
+	// together: what changes seldom and governs every write.
+	ThePolicies Noun = 6
+	TheDraft    Noun = 7
+	TheRequest  Noun = 8 // an open publish request
+	TheWebhook  Noun = 9
+
+	// TheNamespaces is which namespaces there are.
+	TheNamespaces Noun = 10
+
+	newestNoun = TheNamespaces
 )
 
 // Guard says under which revision of a subject a proposal is true.

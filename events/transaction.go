@@ -9,10 +9,14 @@ const MaxOperations = 128
 
 // VersionIs is a condition of a transaction: the entry is at this version, 0
 // for an entry that does not exist.
+//
+// Without a key it is a condition on the namespace: the last event about it, or
+// about anything in it, has this index; 0 for a namespace that never was.
 type VersionIs struct {
 	Namespace string
 	Key       string
 	Version   uint64
+	Index     uint64 // without a key
 }
 
 // Transact does all of its sets and deletions when all of its conditions hold,
@@ -69,6 +73,12 @@ func (c Transact) conditions(d *decision) error {
 	failed := &Refusal{Kind: ErrConflict, Detail: "conditions of the transaction do not hold"}
 	for i, cond := range c.If {
 		where := fmt.Sprintf("/if/%d", i)
+		if cond.Key == "" {
+			if err := c.untouched(d, cond, where, failed); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := checkNames(cond.Namespace, cond.Key); err != nil {
 			return at(where, err)
 		}
@@ -85,6 +95,23 @@ func (c Transact) conditions(d *decision) error {
 	}
 	if len(failed.Fields) > 0 {
 		return failed
+	}
+	return nil
+}
+
+// untouched checks a condition on a namespace.
+func (c Transact) untouched(d *decision, cond VersionIs, where string, failed *Refusal) error {
+	if err := CheckNamespace(cond.Namespace); err != nil {
+		return at(where, err)
+	}
+	if cond.Version != 0 {
+		return at(where, Invalid("/key", "is empty; only an entry has a version, a namespace has an index"))
+	}
+	now := d.view.Namespace(cond.Namespace)
+	d.holds(Subject{Noun: TheNamespace, Namespace: cond.Namespace}, now.Revision)
+	d.holds(Subject{Noun: TheContents, Namespace: cond.Namespace}, now.Contents)
+	if index := max(now.Revision, now.Contents); index != cond.Index {
+		failed.Fields = append(failed.Fields, Field{where, fmt.Sprintf("namespace %s last changed at event %d, not %d", cond.Namespace, index, cond.Index)})
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func TestTransact(t *testing.T) {
 		}, guards: []events.Guard{
 			theEntry("pay", "zone", 5), theEntry("pay", "old", 8), theEntry("pay", "never", 0),
 			theEntry("pay", "url", 9), theEntry("new", "a", 0), theNamespace("new", 0), theEntry("new", "b", 0),
+			theCluster(1),
 		}},
 		{name: "nothing to change is still guarded", command: events.Transact{
 			If: []events.VersionIs{is("zone", 1)}, Set: []events.PutEntry{put("pay", "url", `"a"`)},
@@ -63,6 +64,31 @@ func TestTransact(t *testing.T) {
 			name: "the version of a deletion is not the present", command: events.Transact{If: []events.VersionIs{is("old", 4)}, Set: []events.PutEntry{put("pay", "a", `1`)}},
 			refused: events.ErrConflict, says: "pay/old is at version 0, not 4",
 		},
+	})
+}
+
+// pay last changed at event 9, by an entry; gone at 7, by its end.
+func TestATransactionMayAskThatNothingHappenedInANamespace(t *testing.T) {
+	on := func(ns string, index uint64) events.Transact {
+		return events.Transact{If: []events.VersionIs{{Namespace: ns, Index: index}}, Set: []events.PutEntry{put("web", "a", `1`)}}
+	}
+	created := []fact{
+		{"web", "", events.NamespaceCreated{NamespaceProperties: events.NamespaceProperties{Owner: "carol"}}},
+		{"web", "a", events.ConfigCreated{Value: parsed(`1`), Version: 1}},
+	}
+	guards := func(ns string, revision, contents uint64) []events.Guard {
+		return []events.Guard{theNamespace(ns, revision), theContents(ns, contents), theEntry("web", "a", 0), theNamespace("web", 0), theCluster(1)}
+	}
+	versioned := on("pay", 0)
+	versioned.If[0].Version = 2
+	checkRulings(t, []ruling{
+		{name: "as is", command: on("pay", 9), facts: created, guards: guards("pay", 3, 9)},
+		{name: "ended", command: on("gone", 7), facts: created, guards: guards("gone", 7, 6)},
+		{name: "never there", command: on("never", 0), facts: created, guards: guards("never", 0, 0)},
+		{name: "moved on", command: on("pay", 8), refused: events.ErrConflict, says: "if/0 namespace pay last changed at event 9, not 8"},
+		{name: "not there", command: on("never", 3), refused: events.ErrConflict, says: "namespace never last changed at event 0, not 3"},
+		{name: "with a version", command: versioned, refused: events.ErrInvalid, says: "if/0/key is empty"},
+		{name: "a bad name", command: on("a//b", 1), refused: events.ErrInvalid, says: "if/0/namespace"},
 	})
 }
 

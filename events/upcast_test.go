@@ -24,7 +24,7 @@ func upcastRenamed(raw jsontext.Value) (Data, error) {
 }
 
 func TestARetiredShapeIsBroughtUpToDateWhenRead(t *testing.T) {
-	known := kinds{"test.renamed": {1, []decoder{upcastRenamed, as[renamed]}}}
+	known := kinds{"test.renamed": {{1, upcastRenamed}, {1, as[renamed]}}}
 	const old = `{"id":"01JCM000000000000000000000","type":"test.renamed","shape":1,"actor":"a","data":{"first":"Ada","last":"L"}}`
 	got, err := known.decode([]byte(old))
 	if err != nil || !reflect.DeepEqual(got.Data, renamed{"Ada L"}) {
@@ -39,7 +39,7 @@ func TestARetiredShapeIsBroughtUpToDateWhenRead(t *testing.T) {
 		t.Fatalf("shape 2 decodes to %+v, %v, want %+v", again, err, got)
 	}
 	var unknown *UnknownEventError
-	if _, err := (kinds{"test.renamed": {1, []decoder{upcastRenamed}}}).decode(encoded); !errors.As(err, &unknown) {
+	if _, err := (kinds{"test.renamed": {{1, upcastRenamed}}}).decode(encoded); !errors.As(err, &unknown) {
 		t.Fatalf("a release that knows only shape 1 said %v of shape 2", err)
 	}
 }

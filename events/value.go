@@ -65,6 +65,15 @@ func (v Value) Bytes() []byte {
 	return []byte(text)
 }
 
+// given is how a client gives the value, with its type: a json value that is a
+// string is written in a string, as [ParseValue] reads it.
+func (v Value) given() jsontext.Value {
+	if v.Type != JSON || v.JSON.Kind() != '"' {
+		return v.JSON
+	}
+	return AppendText(nil, string(v.JSON))
+}
+
 // ParseValue reads a value as a client sent it. Without a type the JSON tells
 // it. A JSON string given for number, boolean or json is parsed as that type.
 // The limit is on the bytes of the bare value, binary ones decoded.

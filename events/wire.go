@@ -9,8 +9,8 @@ import (
 )
 
 // AppendWire appends the record as watchers and auditors see it: its event with
-// index, position and time in front. The digest of an API key is left out, and
-// so are all values unless they are asked for.
+// index, position and time in front. The digest of an API key and the secrets of
+// webhooks are left out, and so are all values unless they are asked for.
 func (r Record) AppendWire(dst []byte, values bool) ([]byte, error) {
 	body := r.Body
 	e, err := r.Event()
@@ -36,9 +36,8 @@ func (r Record) AppendWire(dst []byte, values bool) ([]byte, error) {
 // shownData is what is shown of an event's data where that is not all of it, or
 // nil.
 func shownData(d Data, values bool) Data {
-	if key, ok := d.(KeyCreated); ok {
-		key.Digest = ""
-		return key
+	if shown := withoutSecrets(d); shown != nil {
+		return shown
 	}
 	if values {
 		return nil
@@ -50,11 +49,72 @@ func shownData(d Data, values bool) Data {
 	case ConfigUpdated:
 		d.JSON, d.Previous.JSON = nil, nil
 		return d
+	case ConfigRolledBack:
+		d.JSON = nil
+		if d.Previous != nil {
+			d.Previous = &Version{Value{Type: d.Previous.Type}, d.Previous.Version}
+		}
+		return d
 	case ConfigDeleted:
 		d.Previous.JSON = nil
 		return d
+	case DraftSaved:
+		d.JSON = nil
+		return d
 	}
 	return nil
+}
+
+// withoutSecrets is an event's data without what nobody is shown, nil where that
+// is all of it.
+func withoutSecrets(d Data) Data {
+	switch d := d.(type) {
+	case KeyCreated:
+		d.Digest = ""
+		return d
+	case WebhookCreated:
+		d.Secret = ""
+		return d
+	case WebhookUpdated:
+		d.Secrets = nil
+		return d
+	case RequestApproved:
+		d.KeyID, d.Groups = "", nil
+		return d
+	}
+	return nil
+}
+
+// Reader is the role that somebody needs to see the event, on what it is about;
+// where it is about no namespace, on [Root].
+func (e *Event) Reader() Role {
+	if e.Namespace == "" {
+		return Admin
+	}
+	switch e.Data.(type) {
+	case DraftSaved, DraftDiscarded:
+		return Editor
+	case WebhookCreated, WebhookUpdated, WebhookDeleted, WebhookAdvanced, WebhookDeadLetter:
+		return Admin
+	}
+	return Viewer
+}
+
+// ShownTo reports whether a principal may see the event.
+func (e *Event) ShownTo(who Principal) bool {
+	if e.Namespace == "" {
+		return who.Can(Admin, Root, "")
+	}
+	return who.Can(e.Reader(), e.Namespace, e.Key)
+}
+
+// TakesRights reports whether after an event somebody may do less than before.
+func TakesRights(d Data) bool {
+	switch d.(type) {
+	case KeyRevoked, RolesChanged, NamespaceDeleted:
+		return true
+	}
+	return false
 }
 
 // AppendText appends a string as JSON. What is not UTF-8 is replaced.

@@ -24,6 +24,16 @@ func appendEntry(dst []byte, e *events.Entry) []byte {
 	if e.Description != "" {
 		dst = appendMember(dst, `,"description":`, e.Description)
 	}
+	for i, tag := range e.Tags {
+		name := ","
+		if i == 0 {
+			name = `,"tags":[`
+		}
+		dst = appendMember(dst, name, tag)
+	}
+	if len(e.Tags) > 0 {
+		dst = append(dst, ']')
+	}
 	if e.Comment != "" {
 		dst = appendMember(dst, `,"comment":`, e.Comment)
 	}

@@ -1,6 +1,13 @@
 package projections
 
-import "confman/events"
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/tidwall/btree"
+
+	"confman/events"
+)
 
 // Everything is all that a state holds, in plain maps, for tests to compare.
 type Everything struct {
@@ -15,6 +22,12 @@ type Everything struct {
 	Digests    map[string]string
 	Receipts   map[events.ReceiptID]events.Receipt // nil when not asked for
 	Aged       int                                 // receipts ordered by age
+	Began      uint64                              // NamespacesRevision
+	Policies   map[string]string                   // as JSON, as are the next three
+	Drafts     map[string]string
+	Requests   map[string]string
+	Webhooks   map[string]string
+	Changed    uint64 // PoliciesRevision
 }
 
 // Everything copies the state, the receipts only where asked for: replaying
@@ -23,7 +36,9 @@ func (s *State) Everything(receipts bool) Everything {
 	all := Everything{
 		Index: s.index, Chain: s.chain, Live: s.live, Cluster: s.cluster,
 		Namespaces: map[string]events.Namespace{}, Entries: map[string]events.Entry{},
-		Keys: map[string]events.APIKey{}, Digests: map[string]string{},
+		Keys: map[string]events.APIKey{}, Digests: map[string]string{}, Began: s.begun,
+		Policies: documents(s.governance.policies), Drafts: documents(s.governance.drafts),
+		Requests: documents(s.governance.requests), Webhooks: documents(s.governance.webhooks), Changed: s.governance.changed,
 	}
 	if s.index > 0 {
 		all.Time = s.time.UnixNano()
@@ -37,5 +52,20 @@ func (s *State) Everything(receipts bool) Everything {
 		s.receipts.byID.Scan(func(_ string, r *events.Receipt) bool { all.Receipts[r.ID] = *r; return true })
 		all.Aged = s.receipts.byAge.Len()
 	}
+	return all
+}
+
+// documents are the values of a tree as JSON: schemas are compiled or not, and
+// are the same all the same.
+func documents[T any](tree *btree.Map[string, *T]) map[string]string {
+	all := map[string]string{}
+	tree.Scan(func(k string, v *T) bool {
+		encoded, err := json.Marshal(v)
+		if err != nil {
+			panic(fmt.Sprint(k, err))
+		}
+		all[k] = string(encoded)
+		return true
+	})
 	return all
 }

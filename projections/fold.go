@@ -134,12 +134,13 @@ func (f *Folding) commit(from Origin, p events.Proposal, decoded []events.Event)
 // room for the chain in front.
 func (f *Folding) add(r events.Record, e events.Event, stored []byte) error {
 	copy(stored, r.Chain[:])
-	if err := f.state.apply(r); err != nil {
+	touched, err := f.state.apply(r)
+	if err != nil {
 		return err
 	}
 	f.Records = append(f.Records, r)
 	f.Rows = append(f.Rows, Row{Key: recordKey(r.Index), Value: stored, Index: r.Index})
-	f.Rows = f.state.appendViewRow(f.Rows, e, r.Index)
+	f.Rows = f.state.appendViewRows(f.Rows, e, r.Index, touched)
 	return nil
 }
 
@@ -171,64 +172,62 @@ func (f *Folding) Replay(entry []events.Record) error {
 // verifying, tests.
 func (s *State) Apply(r events.Record) (*State, error) {
 	n := s.next()
-	return n, n.apply(r)
+	_, err := n.apply(r)
+	return n, err
+}
+
+// touched is what an event changed besides what it is about.
+type touched struct {
+	drafts []events.Draft  // as they were; they may be gone
+	closed *events.Request // is not part of the present any more
 }
 
 // apply folds one record in place. It cannot refuse: its error means that the
 // record is not readable or not the next one.
-func (s *State) apply(r events.Record) error {
+func (s *State) apply(r events.Record) (touched, error) {
 	if r.Index != s.index+1 {
-		return fmt.Errorf("record %d does not follow %d", r.Index, s.index)
+		return touched{}, fmt.Errorf("record %d does not follow %d", r.Index, s.index)
 	}
 	e, err := r.Event()
 	if err != nil {
-		return err
+		return touched{}, err
 	}
-	if err := s.fold(r, e); err != nil {
-		return err
+	t, err := s.fold(r, e)
+	if err != nil {
+		return t, err
 	}
 	s.index, s.chain, s.time = r.Index, r.Chain, r.Time
-	return nil
+	return t, nil
 }
 
 // fold changes what the event is about.
-func (s *State) fold(r events.Record, e events.Event) error {
+func (s *State) fold(r events.Record, e events.Event) (t touched, err error) {
 	switch d := e.Data.(type) {
 	case events.ClusterFormed:
 		s.cluster = events.Cluster{ID: d.ID, FormedAt: r.Time, Revision: r.Index}
 	case events.ClusterUpgraded:
 		s.cluster.Level, s.cluster.Revision = d.Level, r.Index
-		return d.Level.Check()
+		return t, d.Level.Check()
 	case events.HistoryTrimmed:
 		s.cluster.Horizon, s.cluster.Revision = d.Horizon, r.Index
 	case events.NamespaceCreated:
+		s.begun = r.Index
 		s.setNamespace(e.Namespace, func(n *events.Namespace) {
-			*n = events.Namespace{Path: n.Path, Contents: n.Contents, CreatedAt: r.Time, CreatedBy: e.Actor, Created: r.Index}
+			*n = events.Namespace{Path: n.Path, Contents: n.Contents, Used: n.Used, CreatedAt: r.Time, CreatedBy: e.Actor, Created: r.Index}
 			describe(n, d.NamespaceProperties, r)
 		})
 	case events.NamespaceUpdated:
 		s.setNamespace(e.Namespace, func(n *events.Namespace) { describe(n, d.NamespaceProperties, r) })
 	case events.NamespaceDeleted:
+		s.begun = r.Index
 		s.setNamespace(e.Namespace, func(n *events.Namespace) { n.UpdatedAt, n.Revision, n.Deleted = r.Time, r.Index, true })
-	case events.ConfigCreated:
-		s.setEntry(r, e, events.Entry{
-			Value: d.Value, Description: d.Description, Comment: d.Comment, Version: d.Version,
-			CreatedAt: r.Time, CreatedBy: e.Actor, Created: r.Index,
-		})
-	case events.ConfigUpdated:
-		was := s.Entry(e.Namespace, e.Key)
-		was.Value, was.Description, was.Comment, was.Version = d.Value, d.Description, d.Comment, d.Version
-		s.setEntry(r, e, was)
-	case events.ConfigDeleted:
-		was := s.Entry(e.Namespace, e.Key)
-		s.setEntry(r, e, events.Entry{
-			Comment: d.Comment, Version: d.Version, Deleted: true,
-			CreatedAt: was.CreatedAt, CreatedBy: was.CreatedBy, Created: was.Created,
-		})
+		return s.endNamespace(r, e.Namespace), nil
+	case events.ConfigCreated, events.ConfigUpdated, events.ConfigRolledBack, events.ConfigDeleted:
+		s.foldEntry(r, e)
 	case events.KeyCreated:
 		s.keys.Set(d.ID, &events.APIKey{
 			ID: d.ID, Name: d.Name, Principal: d.Principal, Grants: d.Grants, Digest: d.Digest, ExpiresAt: d.ExpiresAt,
-			CreatedAt: r.Time, CreatedBy: e.Actor, Revision: r.Index,
+			Roles: d.Roles, CreatedAt: r.Time, CreatedBy: e.Actor, Revision: r.Index,
 		})
 		s.digests.Set(d.Digest, d.ID)
 	case events.KeyRevoked:
@@ -236,9 +235,35 @@ func (s *State) fold(r events.Record, e events.Event) error {
 		k.RevokedAt, k.RevokedBy, k.Revision = r.Time, e.Actor, r.Index
 		s.keys.Set(d.ID, &k)
 	default:
-		return &events.UnknownEventError{Kind: e.Data.Kind()}
+		return s.foldGovernance(r, e)
 	}
-	return nil
+	return t, nil
+}
+
+// foldEntry gives an entry its next version.
+func (s *State) foldEntry(r events.Record, e events.Event) {
+	was := s.Entry(e.Namespace, e.Key)
+	switch d := e.Data.(type) {
+	case events.ConfigCreated:
+		s.setEntry(r, e, events.Entry{
+			Value: d.Value, Description: d.Description, Tags: d.Tags, Comment: d.Comment, Version: d.Version,
+			CreatedAt: r.Time, CreatedBy: e.Actor, Created: r.Index,
+		})
+	case events.ConfigUpdated:
+		was.Value, was.Description, was.Tags, was.Comment, was.Version = d.Value, d.Description, d.Tags, d.Comment, d.Version
+		s.setEntry(r, e, was)
+	case events.ConfigRolledBack:
+		if !was.Live() {
+			was = events.Entry{CreatedAt: r.Time, CreatedBy: e.Actor, Created: r.Index}
+		}
+		was.Value, was.Description, was.Tags, was.Comment, was.Version = d.Value, d.Description, d.Tags, d.Comment, d.Version
+		s.setEntry(r, e, was)
+	case events.ConfigDeleted:
+		s.setEntry(r, e, events.Entry{
+			Comment: d.Comment, Version: d.Version, Deleted: true,
+			CreatedAt: was.CreatedAt, CreatedBy: was.CreatedBy, Created: was.Created,
+		})
+	}
 }
 
 func describe(n *events.Namespace, p events.NamespaceProperties, r events.Record) {
@@ -260,16 +285,23 @@ func (s *State) setEntry(r events.Record, e events.Event, entry events.Entry) {
 		n.Path = e.Namespace
 	}
 	n.Contents = r.Index
-	s.namespaces.Set(n.Path, &n)
-
 	key := entryKey(n.Path, e.Key)
 	entry.Namespace, entry.Key = n.Path, key[len(n.Path)+1:] // both shared with the trees' keys
 	entry.UpdatedAt, entry.UpdatedBy, entry.Revision = r.Time, e.Actor, r.Index
 	was, _ := s.entries.Set(key, &entry)
-	if was != nil && was.Live() {
+	if was == nil {
+		was = &events.Entry{}
+	}
+	if was.Live() {
 		s.live--
 	}
 	if entry.Live() {
 		s.live++
 	}
+	var draft events.Draft
+	if d, ok := s.governance.drafts.Get(key); ok {
+		draft = *d
+	}
+	n.Used = n.Used.Plus(events.Weigh(entry, draft)).Minus(events.Weigh(*was, draft))
+	s.namespaces.Set(n.Path, &n)
 }

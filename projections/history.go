@@ -197,6 +197,62 @@ func (h *History) Namespace(path string) (events.Namespace, error) {
 	return get[events.Namespace](h.src, viewKey(namespaceView, path))
 }
 
+// Policy is what a namespace itself set as of the index.
+func (h *History) Policy(namespace string) (events.Policy, error) {
+	if err := h.readable(); err != nil {
+		return events.Policy{}, err
+	}
+	return get[events.Policy](h.src, viewKey(policyView, namespace))
+}
+
+// Draft is the draft of a key as of the index, or the zero value.
+func (h *History) Draft(namespace, key string) (events.Draft, error) {
+	if err := h.readable(); err != nil {
+		return events.Draft{}, err
+	}
+	return get[events.Draft](h.src, viewKey(draftView, entryKey(namespace, key)))
+}
+
+// Request is a publish request as of the index, open or closed, or the zero
+// value.
+func (h *History) Request(id string) (events.Request, error) {
+	if err := h.readable(); err != nil {
+		return events.Request{}, err
+	}
+	r, err := get[events.Request](h.src, viewKey(requestView, id))
+	if err == nil && r.Revision == 0 {
+		return get[events.Request](h.src, viewKey(closedView, id))
+	}
+	return r, err
+}
+
+// ClosedRequests yields the publish requests that were closed as of the index,
+// below an ID ("": all), by ID, the newest first.
+func (h *History) ClosedRequests(before string) iter.Seq2[events.Request, error] {
+	return func(yield func(events.Request, error) bool) {
+		if err := h.readable(); err != nil {
+			yield(events.Request{}, err)
+			return
+		}
+		var from []byte
+		if before != "" {
+			from = viewKey(closedView, before)
+		}
+		for row, err := range h.src.Reverse([]byte{closedView}, from) {
+			var r events.Request
+			if err == nil {
+				err = json.Unmarshal(row.Value, &r)
+			}
+			if err == nil && r.ID == before {
+				continue
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func get[T any](src Source, key []byte) (v T, err error) {
 	value, _, err := src.Get(key)
 	if errors.Is(err, ErrNoRow) {

@@ -35,7 +35,7 @@ func load(src Source, index uint64) (*State, error) {
 	s := Empty()
 	s.index = index
 	for _, load := range []func(Source) error{
-		s.loadCluster, s.loadNamespaces, s.loadEntries, s.loadAPIKeys,
+		s.loadCluster, s.loadNamespaces, s.loadEntries, s.loadAPIKeys, s.loadPolicies, s.loadDrafts, s.loadRequests, s.loadWebhooks,
 	} {
 		if err := load(src); err != nil {
 			return nil, fmt.Errorf("load state at %d: %w", index, err)
@@ -54,6 +54,9 @@ func (s *State) loadCluster(src Source) (err error) {
 func (s *State) loadNamespaces(src Source) error {
 	return eachRow(src, namespaceView, func(_ []byte, n *events.Namespace) {
 		s.namespaces.Set(n.Path, n)
+		if s.begun = max(s.begun, n.Created); n.Deleted {
+			s.begun = max(s.begun, n.Revision)
+		}
 	})
 }
 
@@ -70,6 +73,7 @@ func (s *State) loadEntries(src Source) error {
 		k := string(key)
 		e.Namespace, e.Key = in.Path, k[len(in.Path)+1:]
 		s.entries.Set(k, e)
+		in.Used = in.Used.Plus(events.Weigh(*e, events.Draft{}))
 		if e.Live() {
 			s.live++
 		}
@@ -81,6 +85,25 @@ func (s *State) loadAPIKeys(src Source) error {
 		s.keys.Set(k.ID, k)
 		s.digests.Set(k.Digest, k.ID)
 	})
+}
+
+func (s *State) loadPolicies(src Source) error {
+	return eachRow(src, policyView, func(_ []byte, p *events.Policy) {
+		s.governance.policies.Set(p.Namespace, p)
+		s.governance.changed = max(s.governance.changed, p.Revision)
+	})
+}
+
+func (s *State) loadDrafts(src Source) error {
+	return eachRow(src, draftView, func(_ []byte, d *events.Draft) { s.setDraft(*d) })
+}
+
+func (s *State) loadRequests(src Source) error {
+	return eachRow(src, requestView, func(_ []byte, r *events.Request) { s.governance.requests.Set(r.ID, r) })
+}
+
+func (s *State) loadWebhooks(src Source) error {
+	return eachRow(src, webhookView, func(_ []byte, w *events.Webhook) { s.governance.webhooks.Set(w.ID, w) })
 }
 
 func (s *State) loadReceipts(src Source) error {

@@ -224,7 +224,7 @@ func (m *model) happen(all []happening, at time.Time) []happening {
 		h.index, h.time, h.transactionLength = m.index, m.time, len(all)
 		s := m.space(h.namespace)
 		switch h.kind {
-		case "config.created", "config.updated", "config.deleted":
+		case "config.created", "config.updated", "config.rolled-back", "config.deleted":
 			s.entries[h.key] = append(s.entries[h.key], version{h.index, h.number, h.kind != "config.deleted", h.value, h.description, h.actor})
 		case "namespace.created", "namespace.updated":
 			s.live, s.description = true, nil

@@ -17,16 +17,38 @@ func (s *sim) compare(r events.Record, h happening, first events.Record, last bo
 	if err != nil {
 		s.Fatal(err)
 	}
-	got := happening{
-		index: r.Index, kind: e.Data.Kind(), namespace: e.Namespace, key: e.Key, actor: e.Actor, time: r.Time,
-		transactionLength: h.transactionLength,
+	got := s.told(r)
+	got.index, got.time, got.transactionLength = r.Index, r.Time, h.transactionLength
+	if got != h {
+		s.Errorf("event %d is\n%+v, want\n%+v", r.Index, got, h)
 	}
+	opening, err := first.Event()
+	if err != nil {
+		s.Fatal(err)
+	}
+	if r.More == last || e.Transaction != opening.Transaction || (e.Transaction != "") != (h.transactionLength > 1) {
+		s.Errorf("event %d of a transaction of %d: more %v, transaction %q", r.Index, h.transactionLength, r.More, e.Transaction)
+	}
+	if r.RaftIndex != s.raft.Index || r.RaftTerm != s.raft.Term {
+		s.Errorf("event %d came with Raft entry %d of term %d, its record says %d of %d", r.Index, s.raft.Index, s.raft.Term, r.RaftIndex, r.RaftTerm)
+	}
+}
+
+// told is what a record says, but for when and where.
+func (s *sim) told(r events.Record) happening {
+	e, err := r.Event()
+	if err != nil {
+		s.Fatal(err)
+	}
+	got := happening{kind: e.Data.Kind(), namespace: e.Namespace, key: e.Key, actor: e.Actor}
 	switch d := e.Data.(type) {
 	case events.ConfigCreated:
 		got.number, got.value, got.description = d.Version, string(d.JSON), d.Description
 	case events.ConfigUpdated:
 		got.number, got.value, got.description = d.Version, string(d.JSON), d.Description
 		got.was, got.wasValue = d.Previous.Version, string(d.Previous.JSON)
+	case events.ConfigRolledBack:
+		got.number, got.value, got.description = d.Version, string(d.JSON), d.Description
 	case events.ConfigDeleted:
 		got.number, got.was, got.wasValue = d.Version, d.Previous.Version, string(d.Previous.JSON)
 	case events.NamespaceCreated:
@@ -42,19 +64,7 @@ func (s *sim) compare(r events.Record, h happening, first events.Record, last bo
 	case events.HistoryTrimmed:
 		got.number, got.value = d.Oldest, d.Chain.String()
 	}
-	if got != h {
-		s.Errorf("event %d is\n%+v, want\n%+v", r.Index, got, h)
-	}
-	opening, err := first.Event()
-	if err != nil {
-		s.Fatal(err)
-	}
-	if r.More == last || e.Transaction != opening.Transaction || (e.Transaction != "") != (h.transactionLength > 1) {
-		s.Errorf("event %d of a transaction of %d: more %v, transaction %q", r.Index, h.transactionLength, r.More, e.Transaction)
-	}
-	if r.RaftIndex != s.raft.Index || r.RaftTerm != s.raft.Term {
-		s.Errorf("event %d came with Raft entry %d of term %d, its record says %d of %d", r.Index, s.raft.Index, s.raft.Term, r.RaftIndex, r.RaftTerm)
-	}
+	return got
 }
 
 func TestWhateverCommitsKeepsThePromises(t *testing.T) {

@@ -16,18 +16,28 @@ import (
 
 var seedFlag = flag.Uint64("seed", 0, "run the simulations with this seed only")
 
-// eachSeed runs a simulation with seeds that a failure prints.
+// eachSeed runs a simulation with seeds that a failure prints. Changes are
+// governed in every other one.
 func eachSeed(t *testing.T, n int, run func(t *testing.T, s *sim)) {
+	simulate(t, n, 250, func(i int) uint64 { return rand.Uint64()&^1 | uint64(i&1) }, run)
+}
+
+// eachGoverned is eachSeed with governed changes only, and more of them.
+func eachGoverned(t *testing.T, n int, run func(t *testing.T, s *sim)) {
+	simulate(t, n, 500, func(int) uint64 { return rand.Uint64() &^ 1 }, run)
+}
+
+func simulate(t *testing.T, n, steps int, seed func(i int) uint64, run func(t *testing.T, s *sim)) {
 	seeds := []uint64{*seedFlag}
 	if *seedFlag == 0 {
 		seeds = nil
-		for range n {
-			seeds = append(seeds, rand.Uint64())
+		for i := range n {
+			seeds = append(seeds, seed(i))
 		}
 	}
 	for _, seed := range seeds {
 		s := newSim(t, seed)
-		s.run(250)
+		s.run(steps)
 		run(t, s)
 		if t.Failed() {
 			t.Fatalf("run again with -seed=%d", seed)
@@ -46,6 +56,7 @@ var (
 	simSpaces = []string{"a", "a/b", "a.b", "c"}
 	simKeys   = []string{"x", "y", "z/1", "z/10"}
 	simActors = []string{"ann", "bob", "an"}
+	simValues = []string{`"1"`, `2`, `"3"`}
 )
 
 // sim is several proposers, each with its own stale idea of the present, whose
@@ -60,6 +71,12 @@ type sim struct {
 	queue     []attempt
 	claimed   []attempt // to be asked again
 	model     *model
+	spaces    []string // of simSpaces
+	keys      []string // of simKeys
+	governed  bool     // changes are governed, too: see govern
+	ledger    *ledger
+	requests  int // IDs given to publish requests
+	again     []attempt
 
 	store   *rows
 	written []projections.Row
@@ -87,10 +104,13 @@ type entry struct {
 func newSim(t testing.TB, seed uint64) *sim {
 	s := &sim{
 		TB: t, rng: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1_700_000_000, 0).UTC(), raft: projections.Origin{Index: 2, Term: 1},
-		published: []*projections.State{projections.Empty()}, model: newModel(), store: newRows(), tally: map[string]int{},
+		published: []*projections.State{projections.Empty()}, model: newModel(), spaces: simSpaces, keys: simKeys, store: newRows(), tally: map[string]int{},
 	}
 	for i := range s.proposers {
 		s.proposers[i] = s.published[0]
+	}
+	if seed%2 == 0 {
+		s.beginGoverned()
 	}
 	return s
 }
@@ -118,11 +138,21 @@ func (s *sim) run(steps int) {
 
 func (s *sim) propose() {
 	on := s.proposers[s.rng.IntN(len(s.proposers))]
-	a := attempt{command: s.command(on), on: on}
+	a := attempt{on: on}
 	a.stamp = events.Stamp{
 		Time:  s.now.Add(time.Duration(s.rng.IntN(20)-10) * time.Second), // clocks differ
 		ID:    ulid.ULID{15: byte(s.rng.IntN(256)), 7: byte(s.rng.IntN(256))},
 		Actor: pick(s.rng, simActors),
+	}
+	switch {
+	case len(s.again) > 0:
+		a = s.again[0]
+		a.on, s.again = s.newest(), s.again[1:]
+		on = a.on
+	case s.governed && s.rng.IntN(4) > 0:
+		a.command = s.govern(on, &a.stamp)
+	default:
+		a.command = s.command(on)
 	}
 	switch s.rng.IntN(6) {
 	case 0, 1:
@@ -133,12 +163,13 @@ func (s *sim) propose() {
 	case 2:
 		if len(s.claimed) > 0 { // asked again
 			again := pick(s.rng, s.claimed)
-			a.command, a.stamp.Claim, a.stamp.Actor = again.command, again.stamp.Claim, again.stamp.Actor
+			a.command, a.stamp.Claim, a.stamp.Actor = s.anew(again.command), again.stamp.Claim, again.stamp.Actor
 		}
 	}
 	p, err := events.Rules{}.Decide(on, a.command, a.stamp)
 	if err != nil {
 		s.tally["refused"]++
+		s.tallyRefusal(a.command, err)
 		return
 	}
 	a.proposal = p
@@ -146,7 +177,7 @@ func (s *sim) propose() {
 }
 
 func (s *sim) command(on *projections.State) events.Command {
-	ns, key := pick(s.rng, simSpaces), pick(s.rng, simKeys)
+	ns, key := pick(s.rng, s.spaces), pick(s.rng, s.keys)
 	kind := s.rng.IntN(20)
 	if on.Index() == 0 && kind > 10 {
 		kind = 20 // what may come to nothing is not asked of a history that has not begun
@@ -185,7 +216,7 @@ func (s *sim) trim() (c events.TrimHistory) {
 }
 
 func (s *sim) put(on *projections.State, ns, key string) events.PutEntry {
-	value := pick(s.rng, []string{`"1"`, `"2"`, `"3"`})
+	value := pick(s.rng, simValues)
 	return events.PutEntry{Namespace: ns, Key: key, Value: []byte(value), Actor: "ann", If: s.condition(on, ns, key)}
 }
 
@@ -203,8 +234,8 @@ func (s *sim) condition(on *projections.State, ns, key string) (c events.Conditi
 }
 
 func (s *sim) transaction(on *projections.State) (c events.Transact) {
-	for _, ns := range simSpaces[:2] {
-		for _, key := range simKeys {
+	for _, ns := range s.spaces[:2] {
+		for _, key := range s.keys {
 			now := on.Entry(ns, key)
 			switch n := s.rng.IntN(12); {
 			case n < 3:
@@ -273,6 +304,9 @@ func (s *sim) fold(folding *projections.Folding, batch []attempt) []byte {
 	if len(records) > 0 {
 		s.Errorf("%d records that no proposal asked for", len(records))
 	}
+	if s.governed {
+		s.ledger.compare(s, folding.State())
+	}
 	return data
 }
 
@@ -295,15 +329,26 @@ func (s *sim) judge(a attempt, r projections.Result, records []events.Record) in
 		if a.on.Index() == before && !asked {
 			s.Errorf("%T decided on the present is called stale: %v", a.command, r.Err)
 		}
+		if claim == nil && s.rng.IntN(2) == 0 {
+			s.again = append(s.again, a)
+		}
 		return 0
 	}
 	if asked {
 		s.Errorf("%T was done twice: at %d and, under the same claim, after %d", a.command, done.Index, before)
 	}
-	want, err := s.model.meaning(a.command, a.stamp.Actor)
-	if err != nil {
-		s.Errorf("%+v was committed after event %d, though %v", a.command, before, err)
-		return r.Count
+	var want []happening
+	if s.governed {
+		for _, record := range records[:r.Count] {
+			want = append(want, s.told(record))
+		}
+		s.ledger.take(s, a, records[:r.Count])
+	} else {
+		var err error
+		if want, err = s.model.meaning(a.command, a.stamp.Actor); err != nil {
+			s.Errorf("%+v was committed after event %d, though %v", a.command, before, err)
+			return r.Count
+		}
 	}
 	want = s.model.happen(want, a.stamp.Time)
 	s.model.remember(claim, a.stamp.Time, len(want))

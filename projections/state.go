@@ -2,7 +2,6 @@ package projections
 
 import (
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -21,10 +20,12 @@ type State struct {
 
 	cluster    events.Cluster
 	namespaces *btree.Map[string, *events.Namespace]
+	begun      uint64                            // last event that began or ended a namespace
 	entries    *btree.Map[string, *events.Entry] // by entryKey; deleted ones keep their version
 	live       int                               // entries that are not deleted
 	keys       *btree.Map[string, *events.APIKey]
 	digests    *btree.Map[string, string] // digest → ID of the API key
+	governance governance
 	receipts   receipts
 }
 
@@ -35,6 +36,7 @@ func Empty() *State {
 		entries:    new(btree.Map[string, *events.Entry]),
 		keys:       new(btree.Map[string, *events.APIKey]),
 		digests:    new(btree.Map[string, string]),
+		governance: newGovernance(),
 		receipts:   newReceipts(),
 	}
 }
@@ -47,6 +49,7 @@ func (s *State) next() *State {
 	n.entries = s.entries.Copy()
 	n.keys = s.keys.Copy()
 	n.digests = s.digests.Copy()
+	n.governance = s.governance.copy()
 	n.receipts = s.receipts.copy()
 	return &n
 }
@@ -99,6 +102,38 @@ func (s *State) Namespaces(after string) iter.Seq[events.Namespace] {
 	}
 }
 
+// NamespacesWithin yields the live namespaces of a subtree, [events.Root] for all,
+// by path.
+func (s *State) NamespacesWithin(subtree string) iter.Seq[events.Namespace] {
+	return func(yield func(events.Namespace) bool) {
+		if subtree == events.Root {
+			s.Namespaces("")(yield)
+			return
+		}
+		if n := s.Namespace(subtree); n.Live() && !yield(n) {
+			return
+		}
+		// Between a namespace and those below it others sort, such as a-b
+		// between a and a/b.
+		s.namespaces.Ascend(subtree+"/", func(path string, n *events.Namespace) bool {
+			return events.Within(path, subtree) && (!n.Live() || yield(*n))
+		})
+	}
+}
+
+// NamespacesRevision is the index of the last event that began or ended a
+// namespace.
+func (s *State) NamespacesRevision() uint64 { return s.begun }
+
+// Usage is what a namespace and those below it hold.
+func (s *State) Usage(subtree string) (sum events.Usage) {
+	for n := range s.NamespacesWithin(subtree) {
+		sum.Keys += n.Used.Keys
+		sum.Bytes += n.Used.Bytes
+	}
+	return sum
+}
+
 // Entry returns an entry, live or deleted, or the zero value.
 func (s *State) Entry(namespace, key string) events.Entry {
 	if e, ok := s.entries.Get(entryKey(namespace, key)); ok {
@@ -108,18 +143,14 @@ func (s *State) Entry(namespace, key string) events.Entry {
 }
 
 // Resolve returns the live entry of the namespace or of the nearest one above
-// it that has the key.
+// it that has the key and whose values it inherits.
 func (s *State) Resolve(namespace, key string) (events.Entry, bool) {
-	for {
-		if e := s.Entry(namespace, key); e.Live() {
+	for at, ok := namespace, true; ok; at, ok = events.InheritsValues(s, at) {
+		if e := s.Entry(at, key); e.Live() {
 			return e, true
 		}
-		cut := strings.LastIndexByte(namespace, '/')
-		if cut < 0 {
-			return events.Entry{}, false
-		}
-		namespace = namespace[:cut]
 	}
+	return events.Entry{}, false
 }
 
 // Entries yields the live entries of exactly this namespace in key order.
@@ -191,8 +222,10 @@ func (s *State) revision(of events.Subject) uint64 {
 		return s.APIKey(of.Name).Revision
 	case events.TheCluster:
 		return s.cluster.Revision
+	case events.TheNamespaces:
+		return s.begun
 	}
-	return unknownRevision
+	return s.governance.revision(of)
 }
 
 // unknownRevision is that of a noun this release does not know: no guard on it
