@@ -125,3 +125,14 @@ func (n *Node) beginHistory(ctx context.Context, e *engine) error {
 }
 
 func newULID() ulid.ULID { return ulid.MustNew(ulid.Now(), rand.Reader) }
+
+// Leading is the term in which this node leads and has applied all that earlier
+// terms committed; ok is false while there is none.
+func (n *Node) Leading() (term uint64, ok bool) {
+	e, err := n.running()
+	if err != nil || e.leads() != nil {
+		return 0, false
+	}
+	term = e.raft.CurrentTerm()
+	return term, e.readyTerm.Load() == term
+}

@@ -251,8 +251,10 @@ func (n *Node) Members(ctx context.Context) ([]MemberStatus, error) {
 
 func (n *Node) memberStatus(ctx context.Context, s raft.Server, commit uint64) MemberStatus {
 	m := MemberStatus{Member: Member{string(s.ID), string(s.Address)}, Voter: s.Suffrage == raft.Voter, Role: "unreachable"}
-	a := n.self()
-	if m.ID != n.config.ID {
+	var a peerAnswer
+	if m.ID == n.config.ID {
+		a = n.self()
+	} else {
 		if err := n.ask.call(ctx, m.Address, pathIdentity, nil, &a); err != nil {
 			m.Error = err.Error()
 			return m

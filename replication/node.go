@@ -106,6 +106,7 @@ func (n *Node) begin(ctx context.Context) error {
 	if n.config.Retention != (Retention{}) {
 		n.done.Go(func() { n.retain(ctx, e) })
 	}
+	n.done.Go(func() { n.publishDue(ctx) })
 	if n.join != "" || len(n.config.Peers) == 0 {
 		n.done.Go(func() { n.seekMembership(ctx, e) })
 	}

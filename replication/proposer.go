@@ -19,6 +19,7 @@ const (
 	maxBatchBytes = 1 << 20 // beyond it a batch takes no further proposal
 	maxInFlight   = 2
 	queueLength   = 4096
+	guardOverhead = 16 // bytes of a guard beside its names
 )
 
 // proposer puts proposals into Raft entries.
@@ -61,6 +62,9 @@ func (p *proposer) propose(ctx context.Context, proposal events.Proposal) (event
 	q := &pending{proposal: proposal, end: make(chan projections.Result, 1)}
 	for _, b := range proposal.Bodies {
 		q.size += len(b)
+	}
+	for _, g := range proposal.Guards {
+		q.size += len(g.Subject.Namespace) + len(g.Subject.Name) + guardOverhead
 	}
 	select {
 	case p.queue <- q:
