@@ -241,3 +241,29 @@ func TestDrainingWaitsForNobodyLongerThanItMay(t *testing.T) {
 	}()
 	receive(t, done, "it waits all the same")
 }
+
+// A role that is taken away ends the watches in which nothing is left to see, and
+// no others.
+func TestALostRoleEndsWhatItLeavesNothingOf(t *testing.T) {
+	who := &caller{}
+	w, s := newWorld(t, HubConfig{}, Limits{}, who)
+	lost, part, kept := follow(t, w, "namespace=a&encoding=sse"), follow(t, w, "namespace=a&namespace=b&encoding=sse"), follow(t, w, "namespace=b&encoding=sse")
+	for _, c := range []*client{lost, part, kept} {
+		c.want(frameResumed)
+	}
+	who.lose("a")
+	w.h.commit(events.Event{Actor: "admin", Namespace: "c", Data: events.RolesChanged{}})
+	for _, c := range []*client{lost, part} {
+		if f := c.want(frameReset); f.Reason != ReasonForbidden || !strings.Contains(f.Detail, "namespace a ") {
+			t.Errorf("ended with %+v", f)
+		}
+		c.ends()
+	}
+	w.h.commit(put("b", "k", "1"))
+	if f := kept.want(frameEvent); f.Event.Namespace != "b" {
+		t.Errorf("the other watch: %+v", f)
+	}
+	if got := s.Stats().Ended[ReasonForbidden]; got != 2 {
+		t.Errorf("%d watches ended, want 2", got)
+	}
+}

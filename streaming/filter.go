@@ -61,18 +61,12 @@ func (f Filter) checkKinds() error {
 		return events.Invalid("/events", "lists %d kinds, at most %d are allowed", len(wanted), maxKinds)
 	}
 	for _, w := range wanted {
-		known := slices.ContainsFunc(events.Kinds(), func(k events.Kind) bool { return ofKind(k, w) })
+		known := slices.ContainsFunc(events.Kinds(), func(k events.Kind) bool { return k.Matches(w) })
 		if !known {
 			return events.Invalid("/events", "%.64q is neither all, nor a kind of event such as config.updated, nor the first part of one such as config", w)
 		}
 	}
 	return nil
-}
-
-// ofKind reports whether a kind is the one that is wanted, or begins with it.
-func ofKind(k events.Kind, wanted string) bool {
-	rest, ok := strings.CutPrefix(string(k), wanted)
-	return ok && wanted != "" && (rest == "" || rest[0] == '.')
 }
 
 // selector is a filter made ready for use.
@@ -95,7 +89,7 @@ func (f Filter) selector() selector {
 	}
 	list := strings.Split(wanted, ",")
 	for _, k := range events.Kinds() {
-		if slices.ContainsFunc(list, func(w string) bool { return ofKind(k, w) }) {
+		if slices.ContainsFunc(list, func(w string) bool { return k.Matches(w) }) {
 			s.kinds = append(s.kinds, k)
 		}
 	}

@@ -198,6 +198,7 @@ type caller struct {
 	mu    sync.Mutex // guards the fields below
 	ended *End
 	until time.Time
+	lost  string // of which nothing is seen any more
 	only  string // namespace prefix; empty: all
 }
 
@@ -217,6 +218,19 @@ func (c *caller) revoke() {
 }
 
 func (c *caller) Sees(e *events.Event) bool { return strings.HasPrefix(e.Namespace, c.only) }
+
+func (c *caller) SeesWithin(subtree string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return subtree != c.lost
+}
+
+// lose takes away the right to see anything of a namespace.
+func (c *caller) lose(namespace string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = namespace
+}
 
 func (c *caller) SeesEntry(namespace, _ string) bool { return strings.HasPrefix(namespace, c.only) }
 

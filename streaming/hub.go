@@ -70,7 +70,7 @@ func (h *Hub) Publish(records []events.Record) {
 			h.Reset()
 			return
 		}
-		if takesRights(i.event.Data) {
+		if events.TakesRights(i.event.Data) {
 			h.rights.Add(1) // before anything later can be read
 		}
 		items = append(items, i)
@@ -89,17 +89,24 @@ func (h *Hub) Reset() {
 	h.tell()
 }
 
-// takesRights reports whether after an event somebody may do less than before.
-func takesRights(d events.Data) bool {
-	_, revoked := d.(events.KeyRevoked)
-	return revoked
-}
-
 func (h *Hub) tell() {
 	select {
 	case h.news <- struct{}{}:
 	default: // it is told already
 	}
+}
+
+// Recent are records that follow an index, at most n, decoded: the newest ones are
+// in memory. ok is false when those are not there any more, or not yet.
+func (h *Hub) Recent(after uint64, n int) (records []events.Record, ok bool) {
+	items, before := h.tail.after(nil, after, n)
+	if before {
+		return nil, false
+	}
+	for _, i := range items {
+		records = append(records, i.record.WithEvent(i.event))
+	}
+	return records, true
 }
 
 // Wait returns a channel that is closed after the next event in the namespace's
@@ -265,7 +272,7 @@ func (h *Hub) concerned(batch []*item, last uint64) (woken []*waiter) {
 	}
 	for _, i := range batch {
 		e := &i.event
-		if takesRights(e.Data) {
+		if events.TakesRights(e.Data) {
 			for w := range h.all {
 				if !w.ready.Swap(true) {
 					woken = append(woken, w)

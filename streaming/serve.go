@@ -17,8 +17,12 @@ const (
 // out with one write. Those that have more stay in line. Its error ends the
 // connection.
 func (c *Connection) fill(o *output) error {
-	if err := c.renew(); err != nil {
+	renewed, err := c.renew()
+	if err != nil {
 		return err
+	}
+	if renewed {
+		c.endForbidden(o)
 	}
 	for turns := 0; turns < turnsAtOnce && len(o.buf) < writeBytes; turns++ {
 		w := c.pop()
@@ -38,14 +42,27 @@ func (c *Connection) fill(o *output) error {
 }
 
 // renew looks the caller up anew after something that may have taken a right.
-func (c *Connection) renew() error {
+func (c *Connection) renew() (renewed bool, err error) {
 	now := c.streams.Hub.rights.Load()
 	expires := c.caller.Rights.Expires()
 	if now == c.rights && (expires.IsZero() || c.streams.Now().Before(expires)) {
-		return nil
+		return false, nil
 	}
 	c.rights = now
-	return c.caller.Rights.Renew()
+	return true, c.caller.Rights.Renew()
+}
+
+// endForbidden ends the watches on namespaces in which the caller may see nothing
+// any more. Of others the caller sees less.
+func (c *Connection) endForbidden(o *output) {
+	for _, w := range c.list() {
+		for _, n := range w.sel.namespaces {
+			if !c.caller.Rights.SeesWithin(n) {
+				c.endWatch(w, o, &End{Reason: ReasonForbidden, Detail: c.caller.Principal + " may not see anything of namespace " + n + " any more"})
+				break
+			}
+		}
+	}
 }
 
 // session is what serving a connection needs beside the connection.

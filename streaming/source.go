@@ -50,6 +50,8 @@ type Rights interface {
 	Sees(*events.Event) bool
 	// SeesEntry is Sees for an entry of a snapshot.
 	SeesEntry(namespace, key string) bool
+	// SeesWithin reports whether the caller may see anything in a subtree.
+	SeesWithin(subtree string) bool
 	// Expires is when Renew will refuse; zero: never.
 	Expires() time.Time
 }
