@@ -1,0 +1,116 @@
+package identity
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"confman/events"
+)
+
+// callbackPath is where a redirect URL that is not configured points.
+const callbackPath = "/auth/callback"
+
+// origin is how a browser reaches this cluster.
+type origin struct {
+	redirect string // absolute URL of the callback
+	secure   bool   // https, or else plain http to this machine
+}
+
+// reach is how the browser of a request reached us. Without TLS only this machine
+// is served: elsewhere cookies and codes would be for all to read.
+func (l *Login) reach(r *http.Request) (origin, bool) {
+	switch {
+	case l.configured.redirect != "":
+		return l.configured, true
+	case r.TLS != nil:
+		return origin{"https://" + r.Host + callbackPath, true}, true
+	}
+	return origin{"http://" + r.Host + callbackPath, false}, isLoopback(r.Host)
+}
+
+// reached is reach, which must succeed.
+func (l *Login) reached(r *http.Request) (origin, error) {
+	at, ok := l.reach(r)
+	if !ok {
+		return at, &events.Refusal{Kind: events.ErrForbidden, Detail: "logging in needs https: give this node a certificate, or say at which URL a proxy serves " + callbackPath}
+	}
+	return at, nil
+}
+
+// configuredOrigin reads a configured redirect URL; empty: none.
+func configuredOrigin(redirect string) (origin, error) {
+	if redirect == "" {
+		return origin{}, nil
+	}
+	u, err := url.Parse(redirect)
+	switch {
+	case err != nil || u.Host == "" || u.Fragment != "" || u.User != nil:
+		return origin{}, fmt.Errorf("redirect URL %q is not an absolute URL", redirect)
+	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Host)):
+		return origin{}, fmt.Errorf("redirect URL %q is not https", redirect)
+	}
+	return origin{redirect, u.Scheme == "https"}, nil
+}
+
+func (o origin) cookieName(name string) string {
+	if o.secure {
+		return securePrefix + name
+	}
+	return name
+}
+
+// cookie makes a cookie that scripts cannot read and that comes along when other
+// sites link to us, but not with what they embed or post. A negative age deletes it.
+func (o origin) cookie(name, value string, age time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: o.cookieName(name), Value: value, Path: "/", MaxAge: max(-1, int(age/time.Second)),
+		Secure: o.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// CheckOrigin refuses, with [events.ErrForbidden], a request that another site
+// made a browser send: one with an unsafe method, or the opening of a WebSocket,
+// which acts although it is a GET. It is for requests whose credential is the
+// session cookie; others can only be sent on purpose. See
+// [http.CrossOriginProtection].
+func (l *Login) CheckOrigin(r *http.Request) error {
+	if r.Header.Get("Upgrade") != "" {
+		r = r.WithContext(r.Context()) // a copy
+		r.Method = http.MethodPost
+	}
+	if err := l.protection.Check(r); err != nil {
+		return fmt.Errorf("%w: %w", events.ErrForbidden, err)
+	}
+	return nil
+}
+
+const maxReturnBytes = 1024
+
+// localPath judges where to send a browser after its login: a path of ours, as the
+// browser will understand it, and not the login itself. Empty is the front page.
+func localPath(given string) (string, error) {
+	if given == "" {
+		return "/", nil
+	}
+	u, err := url.Parse(given)
+	if err != nil || len(given) > maxReturnBytes || given[0] != '/' || u.Host != "" || u.Scheme != "" || u.User != nil {
+		return "", errReturn()
+	}
+	// Browsers take a backslash for a slash and drop tabs and newlines; servers
+	// between may decode the path and clean it.
+	clean := path.Clean(u.Path)
+	if strings.ContainsFunc(u.Path, unicode.IsControl) || strings.Contains(u.Path, `\`) ||
+		clean != u.Path && clean+"/" != u.Path || clean == "/auth" || strings.HasPrefix(clean, "/auth/") {
+		return "", errReturn()
+	}
+	return u.String(), nil
+}
+
+func errReturn() error {
+	return &events.Refusal{Kind: events.ErrInvalid, Detail: "return is not a path on this host, such as /namespaces/pay"}
+}
