@@ -212,7 +212,7 @@ func (x *exchange) audited(q auditQuery, r events.Record) (shown wire.AuditEvent
 		q.key != "" && q.key != e.Key,
 		q.actor != "" && q.actor != e.Actor,
 		q.action != "" && q.action != kind,
-		!mayAudit(x.principal, &e):
+		!e.ShownTo(x.principal):
 		return shown, false, nil
 	}
 	shown = wire.AuditEvent{
@@ -230,25 +230,45 @@ func (x *exchange) audited(q auditQuery, r events.Record) (shown wire.AuditEvent
 		shown.NewValue, shown.Comment = textOf(d.Value), d.Comment
 	case events.ConfigUpdated:
 		shown.OldValue, shown.NewValue, shown.Comment = textOf(d.Previous.Value), textOf(d.Value), d.Comment
+	case events.ConfigRolledBack:
+		if shown.NewValue, shown.Comment = textOf(d.Value), d.Comment; d.Previous != nil {
+			shown.OldValue = textOf(d.Previous.Value)
+		}
 	case events.ConfigDeleted:
 		shown.OldValue, shown.Comment = textOf(d.Previous.Value), d.Comment
+	default:
+		shown.Comment = commentOf(d)
 	}
 	return shown, true, nil
+}
+
+// commentOf is what was said with an event about a draft, a publish request or a
+// schema.
+func commentOf(d events.Data) string {
+	switch d := d.(type) {
+	case events.DraftSaved:
+		return d.Comment
+	case events.DraftDiscarded:
+		return d.Comment
+	case events.RequestSubmitted:
+		return d.Comment
+	case events.RequestApproved:
+		return d.Comment
+	case events.RequestRejected:
+		return d.Comment
+	case events.RequestWithdrawn:
+		return d.Comment
+	case events.RequestBypassed:
+		return d.Comment
+	case events.SchemaChanged:
+		return d.Comment
+	}
+	return ""
 }
 
 func textOf(v events.Value) *string {
 	text := v.Text()
 	return &text
-}
-
-// mayAudit reports whether the caller may see an event: whoever may read the
-// entry or the namespace that it is about; for what is about neither, such as
-// API keys, the admins of everything.
-func mayAudit(who events.Principal, e *events.Event) bool {
-	if e.Namespace == "" {
-		return who.Can(events.Admin, events.Root, "")
-	}
-	return who.Can(events.Viewer, e.Namespace, e.Key)
 }
 
 // inRange reports whether an index lies between the query's bounds.

@@ -41,37 +41,37 @@ func TestAuditEventsHaveTheirBytes(t *testing.T) {
 
 func TestAuditSelects(t *testing.T) {
 	b := newBench(t)
-	bob := "X-Api-Key: " + b.key("bob", "/", "admin", "") // event 3
-	b.put("pay", "a", "1")                                // 4, 5
-	b.put("pay", "b", "1")                                // 6
+	bob := "X-Api-Key: " + b.key("bob", "/", "admin", "") // events 3, the new level, and 4
+	b.put("pay", "a", "1")                                // 5, 6
+	b.put("pay", "b", "1")                                // 7
 	b.do("PUT", entryPath("pay", "a"), `{"value":2}`, bob).is(200)
-	b.do("PUT", entryPath("teams/x", "a"), `{"value":1}`, bob).is(201) // 8, 9
-	b.do("DELETE", entryPath("pay", "b"), nil).is(204)                 // 10
+	b.do("PUT", entryPath("teams/x", "a"), `{"value":1}`, bob).is(201) // 9, 10
+	b.do("DELETE", entryPath("pay", "b"), nil).is(204)                 // 11
 	times := map[string]string{}
 	for _, e := range decodeAs[[]wire.AuditEvent](b.do("GET", "/api/v1/audit", nil).is(200)) {
 		times[auditIndex(e)] = e.Timestamp.Format(time.RFC3339Nano)
 	}
 	tests := []struct{ query, want string }{
-		{"", "10 9 8 7 6 5 4 3 2 1"},
-		{"order=desc", "10 9 8 7 6 5 4 3 2 1"},
-		{"order=asc", "1 2 3 4 5 6 7 8 9 10"},
-		{"namespace=pay", "10 7 6 5 4"},
-		{"namespace=pay&order=asc", "4 5 6 7 10"},
-		{"namespace=pay&key=a", "7 5"},
-		{"namespace=pay&key=a&order=asc", "5 7"},
-		{"namespace=pay&actor=bob", "7"},
-		{"actor=bob", "9 8 7"},
-		{"actor=bob&order=asc&after=7", "8 9"},
-		{"action=config.created", "9 6 5"},
+		{"", "11 10 9 8 7 6 5 4 3 2 1"},
+		{"order=desc", "11 10 9 8 7 6 5 4 3 2 1"},
+		{"order=asc", "1 2 3 4 5 6 7 8 9 10 11"},
+		{"namespace=pay", "11 8 7 6 5"},
+		{"namespace=pay&order=asc", "5 6 7 8 11"},
+		{"namespace=pay&key=a", "8 6"},
+		{"namespace=pay&key=a&order=asc", "6 8"},
+		{"namespace=pay&actor=bob", "8"},
+		{"actor=bob", "10 9 8"},
+		{"actor=bob&order=asc&after=8", "9 10"},
+		{"action=config.created", "10 7 6"},
 		{"after=3&before=7", "6 5 4"},
 		{"after=3&before=7&order=asc", "4 5 6"},
-		{"namespace=pay&after=4&before=10", "7 6 5"},
-		{"namespace=pay&after=4&before=10&order=asc", "5 6 7"},
+		{"namespace=pay&after=5&before=11", "8 7 6"},
+		{"namespace=pay&after=5&before=11&order=asc", "6 7 8"},
 		{"after=9&before=3", ""},
 		{"before=1", ""},
-		{"after=10", ""},
+		{"after=11", ""},
 		{"namespace=none", ""},
-		{"since=" + times["9"], "10 9 8"}, // 8 and 9 are one transaction,
+		{"since=" + times["10"], "11 10 9"}, // 9 and 10 are one transaction,
 		{"until=" + times["2"], "2 1"},
 		{"since=" + times["3"] + "&until=" + times["6"] + "&order=asc", "3 4 5 6"},
 	}
@@ -92,7 +92,7 @@ func TestAuditSelects(t *testing.T) {
 		}
 	}
 	b.do("GET", "/api/v1/audit?after=5-00000000", nil).problem(409, wire.ProblemOtherHistory)
-	if got := keysOf(b.walk("/api/v1/namespaces/pay/audit?limit=2"), auditIndex); strings.Join(got, " ") != "10 7 6 5 4" {
+	if got := keysOf(b.walk("/api/v1/namespaces/pay/audit?limit=2"), auditIndex); strings.Join(got, " ") != "11 8 7 6 5" {
 		t.Errorf("audit of the namespace: %v", got)
 	}
 }
@@ -149,6 +149,10 @@ func TestHistoryTellsEveryVersion(t *testing.T) {
 	first := decodeAs[[]wire.HistoryVersion](b.do("GET", "/api/v1/namespaces/pay/history/a", nil))[2]
 	if first.Comment != "first" || first.CorrelationID != "c-1" || first.Actor != "ana" || first.Type != "string" || !strings.HasPrefix(first.Position, "4-") {
 		t.Errorf("%+v", first)
+	}
+	b.do("POST", "/api/v1/namespaces/pay/rollback/a", `{"toVersion":1}`).is(200)
+	if back := decodeAs[[]wire.HistoryVersion](b.do("GET", "/api/v1/namespaces/pay/history/a", nil))[0]; back.Action != "config.rolled-back" || back.Version != 4 || back.Source != 1 {
+		t.Errorf("%+v", back)
 	}
 	b.do("GET", "/api/v1/namespaces/pay/history/none", nil).problem(404, wire.ProblemNotFound)
 }

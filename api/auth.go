@@ -4,15 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	"confman/api/identity"
 	"confman/api/wire"
 	"confman/events"
 )
 
-// credentials reads the API key that the request bears, or the ticket that stands
-// in for it.
+// bearer is who asks, as the request says and as it was found out.
+type bearer struct {
+	credential string // the API key as sent
+	apiKey     events.APIKey
+	ticket     *ticket            // that stands in for the API key, if one does
+	token      string             // of the issuer, as sent
+	identity   *identity.Identity // who bears neither
+	principal  events.Principal
+}
+
+// credentials reads what the request bears: an API key or a token, or a ticket
+// that stands in for a key, or else the cookie of a session, or else the
+// certificate of the connection.
 func (x *exchange) credentials() error {
 	if x.endpoint.access == watcher {
 		if err := x.refuseKeysInURL(); err != nil {
@@ -32,15 +45,41 @@ func (x *exchange) credentials() error {
 		key = append([]string{strings.TrimSpace(token)}, key...)
 	}
 	if len(key) == 0 || key[0] == "" {
-		return fmt.Errorf("%w: give an API key as X-Api-Key or as Authorization: Bearer", errUnauthenticated)
+		return x.withoutKey()
 	}
 	for _, other := range key[1:] {
 		if other != key[0] {
-			return events.Invalid("", "request bears two different API keys; give one")
+			return &events.Refusal{Kind: events.ErrInvalid, Detail: "the request bears two different API keys; give one"}
 		}
+	}
+	if x.Identity.Issuer != nil && identity.LooksLikeToken(key[0]) {
+		x.token = key[0]
+		return nil
 	}
 	x.credential = key[0]
 	return nil
+}
+
+// withoutKey looks for who asks without a key or token.
+func (x *exchange) withoutKey() error {
+	if login := x.Identity.Login; login != nil {
+		who, found, err := login.Session(x.r)
+		if found && err == nil {
+			err = login.CheckOrigin(x.r)
+		}
+		if found || err != nil {
+			x.identity = &who
+			return err
+		}
+	}
+	if x.Identity.Certificates {
+		who, found, err := identity.FromTLS(x.r.TLS, x.Identity.Member)
+		if found || err != nil {
+			x.identity = &who
+			return err
+		}
+	}
+	return fmt.Errorf("%w: give an API key as X-Api-Key or as Authorization: Bearer", errUnauthenticated)
 }
 
 // errUnknownKey says that this node's state does not have the key.
@@ -51,10 +90,26 @@ var errUnknownKey = fmt.Errorf("%w: the API key is not known here", errUnauthent
 // have reached: before the caller hears so, the state is that of the index that
 // the request asks for, or else confirmed.
 func (x *exchange) authenticate() error {
+	if x.token != "" {
+		who, err := x.Identity.Issuer.Verify(x.r.Context(), x.token)
+		if err != nil {
+			return err
+		}
+		x.identity = &who
+	}
 	err := x.identify()
-	if !errors.Is(err, errUnknownKey) {
+	if errors.Is(err, errUnknownKey) {
+		err = x.identifyLater()
+	}
+	if err != nil {
 		return err
 	}
+	return x.admit()
+}
+
+// identifyLater is identify once this node has reached what the caller may know
+// of.
+func (x *exchange) identifyLater() error {
 	wait, bad := x.wait()
 	if bad != nil {
 		wait = defaultWait
@@ -71,12 +126,19 @@ func (x *exchange) authenticate() error {
 	return x.identify()
 }
 
-// identify looks the key up in the present.
+// identify looks up in the present who asks.
 func (x *exchange) identify() error {
+	if x.identity != nil {
+		if !x.identity.Expires.IsZero() && !x.Now().Before(x.identity.Expires) {
+			return fmt.Errorf("%w: the %s of %s expired at %s", errUnauthenticated, x.identity.Via, x.identity.Name, x.identity.Expires.UTC().Format(time.RFC3339))
+		}
+		x.principal = events.Principal{Name: x.identity.Name, Groups: x.identity.Groups, Book: x.Reader.State()}
+		return nil
+	}
 	k, ok := x.lookUpKey()
 	switch {
 	case ok && k.Usable(x.Now()):
-		x.apiKey, x.principal = k, principalOf(k)
+		x.apiKey, x.principal = k, k.Bearer(x.Reader.State())
 		return nil
 	case ok && k.Revoked():
 		return fmt.Errorf("%w: API key %s was revoked at %s", errUnauthenticated, k.ID, k.RevokedAt.UTC().Format(time.RFC3339))
@@ -97,10 +159,26 @@ func (x *exchange) lookUpKey() (events.APIKey, bool) {
 	return x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
 }
 
-// principalOf is who bears an API key.
-func principalOf(k events.APIKey) events.Principal {
-	return events.Principal{Name: k.Principal, KeyID: k.ID, Grants: k.Grants}
+// admit takes the request out of the principal's rate. Nobody is kept from taking
+// something away or from having a say in a review.
+func (x *exchange) admit() error {
+	if x.Identity.Rates == nil || x.r.Method == http.MethodDelete || x.endpoint.unlimited {
+		return nil
+	}
+	if after, ok := x.Identity.Rates.Allow(x.principal.Name); !ok {
+		return &rateError{after}
+	}
+	return nil
 }
+
+// rateError says that a principal asked too often.
+type rateError struct{ after time.Duration }
+
+func (e *rateError) Error() string {
+	return fmt.Sprintf("%v: you asked more often than this node answers one principal; try again in %s", errBusy, e.after.Round(time.Millisecond))
+}
+
+func (e *rateError) Unwrap() error { return errBusy }
 
 // still checks after a wait that the caller may still do what it asked for.
 func (x *exchange) still() error {

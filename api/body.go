@@ -6,7 +6,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -40,6 +42,20 @@ func (x *exchange) decode(into any, most int64) error {
 		return &events.Refusal{Kind: events.ErrInvalid, Detail: "the body is empty; it should be a JSON object"}
 	}
 	return unmarshal(x.body, into)
+}
+
+// decodeWhole is decode for a body that replaces everything: what it does not
+// know is refused, because a member that is misspelled would be switched off.
+func (x *exchange) decodeWhole(into any, most int64) error {
+	if err := x.decode(into, most); err != nil {
+		return err
+	}
+	err := json.Unmarshal(x.body, into, json.RejectUnknownMembers(true))
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName) {
+		return events.Invalid(string(semantic.JSONPointer), "is not known here, and as the body replaces everything, what was meant would be switched off")
+	}
+	return err
 }
 
 // decodeOptional is decode for a body that may be left out.
@@ -92,7 +108,7 @@ func unmarshal(body []byte, into any) error {
 		return &events.Refusal{Kind: events.ErrInvalid, Detail: fmt.Sprintf("the body nests deeper than %d levels", maxDepth)}
 	}
 	if jsontext.Value(body).Kind() != '{' {
-		return events.Invalid("", "is not a JSON object")
+		return events.Invalid("", "the body is not a JSON object")
 	}
 	err := json.Unmarshal(body, into)
 	var semantic *json.SemanticError
@@ -101,18 +117,43 @@ func unmarshal(body []byte, into any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntactic):
-		return events.Invalid(string(syntactic.JSONPointer), "is not valid JSON at byte %d: %v", syntactic.ByteOffset, syntactic.Err)
+		return events.Invalid(string(syntactic.JSONPointer), "the body is not valid JSON at byte %d: %v", syntactic.ByteOffset, syntactic.Err)
 	case errors.As(err, &semantic):
-		return events.Invalid(string(semantic.JSONPointer), "is %s, which does not fit%s", jsonKind(semantic.JSONKind), because(semantic.Err))
+		return events.Invalid(string(semantic.JSONPointer), "is %s%s%s", jsonKind(semantic.JSONKind), takes(semantic.GoType), because(semantic))
 	}
-	return events.Invalid("", "is not valid JSON: %v", err)
+	return events.Invalid("", "the body is not valid JSON: %v", err)
 }
 
-func because(err error) string {
-	if err == nil {
+// takes says what a member of a type takes.
+func takes(t reflect.Type) string {
+	if t == nil {
 		return ""
 	}
-	return ": " + err.Error()
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch k := t.Kind(); {
+	case t == reflect.TypeFor[time.Time]():
+		return ", want an RFC 3339 time such as 2026-12-01T06:00:00Z"
+	case k == reflect.Bool:
+		return ", want true or false"
+	case k >= reflect.Int && k <= reflect.Uint64:
+		return ", want a whole number"
+	case k == reflect.String:
+		return ", want a string"
+	case k == reflect.Slice:
+		return ", want an array"
+	case k == reflect.Struct, k == reflect.Map:
+		return ", want an object"
+	}
+	return ", which does not fit"
+}
+
+func because(e *json.SemanticError) string {
+	if e.Err == nil || e.GoType == reflect.TypeFor[time.Time]() {
+		return ""
+	}
+	return ": " + e.Err.Error()
 }
 
 func jsonKind(k jsontext.Kind) string {

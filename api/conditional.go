@@ -85,14 +85,14 @@ func parseTags(name string, headers []string) (t tags, err error) {
 
 // versions reads the tags of a write. Weak ones never match If-Match (RFC 9110,
 // 13.1.1), and are compared as they are for If-None-Match.
-func (t tags) versions(name string, weakly bool) ([]uint64, error) {
+func (t tags) versions(name, letter string, weakly bool) ([]uint64, error) {
 	versions := []uint64{}
 	for _, tag := range t.list {
 		strong, weak := strings.CutPrefix(tag, "W/")
-		digits, ok := strings.CutPrefix(strings.Trim(strong, `"`), "v")
+		digits, ok := strings.CutPrefix(strings.Trim(strong, `"`), letter)
 		version, err := strconv.ParseUint(digits, 10, 64)
 		if err != nil || !ok {
-			return nil, badHeader(name, `has %.40s, which is not the tag of a version such as "v6"`, tag)
+			return nil, badHeader(name, `has %.40s, which is not a tag such as "%s6"`, tag, letter)
 		}
 		if weakly || !weak {
 			versions = append(versions, version)
@@ -101,18 +101,31 @@ func (t tags) versions(name string, weakly bool) ([]uint64, error) {
 	return versions, nil
 }
 
-// condition is what the request demands of the entry that it writes.
-func (x *exchange) condition() (c events.Condition, err error) {
+// condition is what the request demands of the version of the entry that it
+// writes.
+func (x *exchange) condition() (events.Condition, error) { return x.conditionOn("v") }
+
+// revisionCondition is what the request demands of the revision of the draft or
+// the policy that it writes. The tag of what was never set is "r0".
+func (x *exchange) revisionCondition() (events.Condition, error) {
+	c, err := x.conditionOn("r")
+	if slices.Equal(c.Versions, []uint64{0}) {
+		c.Versions, c.Absent = nil, true
+	}
+	return c, err
+}
+
+func (x *exchange) conditionOn(letter string) (c events.Condition, err error) {
 	p, err := x.preconditions()
 	if err != nil {
 		return c, err
 	}
 	c.Exists, c.Absent = p.match.any, p.noneMatch.any
 	if p.match.given && !p.match.any {
-		c.Versions, err = p.match.versions("If-Match", false)
+		c.Versions, err = p.match.versions("If-Match", letter, false)
 	}
 	if p.noneMatch.given && !p.noneMatch.any && err == nil {
-		c.Not, err = p.noneMatch.versions("If-None-Match", true)
+		c.Not, err = p.noneMatch.versions("If-None-Match", letter, true)
 	}
 	return c, err
 }
@@ -128,10 +141,13 @@ func (x *exchange) unchanged(tag string) (done bool, err error) {
 		return false, err
 	}
 	if p.match.given && !p.match.any && !slices.Contains(p.match.list, tag) {
-		return false, &events.Refusal{Kind: events.ErrCondition, Detail: "the entry has the tag " + tag + ", which If-Match does not allow"}
+		return false, &events.Refusal{Kind: events.ErrCondition, Detail: "it has the tag " + tag + ", which If-Match does not allow"}
 	}
 	if p.noneMatch.any || slices.ContainsFunc(p.noneMatch.list, func(t string) bool { return strings.TrimPrefix(t, "W/") == tag }) {
 		return true, x.send(http.StatusNotModified, "", nil)
 	}
 	return false, nil
 }
+
+// revisionTag is the entity tag of what has a revision.
+func revisionTag(revision uint64) string { return `"r` + strconv.FormatUint(revision, 10) + `"` }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,6 +32,7 @@ func (x *exchange) getEntry() error {
 			return err
 		}
 	}
+	x.deprecate(&e)
 	tag := etag(&e, x.names.namespace)
 	x.set("Etag", tag)
 	if done, err := x.unchanged(tag); done || err != nil {
@@ -60,27 +62,63 @@ func (x *exchange) findEntry(resolve bool) (events.Entry, error) {
 		e, _, err := lookUp(presently(x.state), x.names.namespace, x.names.key, resolve)
 		return e, err
 	}
-	e, _, err := lookUp(h.Entry, x.names.namespace, x.names.key, resolve)
+	e, _, err := lookUp(formerly(h), x.names.namespace, x.names.key, resolve)
 	return e, err
+}
+
+// asOf is a state of all entries, now or in the past.
+type asOf struct {
+	entry  func(namespace, key string) (events.Entry, error)
+	policy func(namespace string) (events.Policy, error)
+}
+
+// presently looks things up in the present.
+func presently(s *projections.State) asOf {
+	return asOf{
+		func(namespace, key string) (events.Entry, error) { return s.Entry(namespace, key), nil },
+		func(namespace string) (events.Policy, error) { return s.Policy(namespace), nil },
+	}
+}
+
+// formerly looks things up as of an event.
+func formerly(h *projections.History) asOf { return asOf{h.Entry, h.Policy} }
+
+// above is the namespace that another one inherited values from then.
+func (m asOf) above(namespace string) (above string, ok bool, err error) {
+	cut := strings.LastIndexByte(namespace, '/')
+	if cut < 0 {
+		return "", false, nil
+	}
+	p, err := m.policy(namespace)
+	return namespace[:cut], !p.Settings.Cuts(), err
 }
 
 // lookUp finds an entry in a namespace or, to resolve it, in the nearest one
 // above that has it. changed is the newest revision among all that were asked.
-func lookUp(entry func(namespace, key string) (events.Entry, error), namespace, key string, resolve bool) (e events.Entry, changed uint64, err error) {
+func lookUp(at asOf, namespace, key string, resolve bool) (e events.Entry, changed uint64, err error) {
 	for {
-		e, err = entry(namespace, key)
+		e, err = at.entry(namespace, key)
 		changed = max(changed, e.Revision)
-		cut := strings.LastIndexByte(namespace, '/')
-		if err != nil || e.Live() || !resolve || cut < 0 {
+		if err != nil || e.Live() || !resolve {
 			return e, changed, err
 		}
-		namespace = namespace[:cut]
+		above, ok, err := at.above(namespace)
+		if err != nil || !ok {
+			return e, changed, err
+		}
+		namespace = above
 	}
 }
 
-// presently looks entries up in the present.
-func presently(s *projections.State) func(namespace, key string) (events.Entry, error) {
-	return func(namespace, key string) (events.Entry, error) { return s.Entry(namespace, key), nil }
+// deprecate warns whoever reads an entry that a schema calls deprecated (RFC 9745).
+func (x *exchange) deprecate(e *events.Entry) {
+	for p, s := range events.Schemas(x.state, e.Namespace) {
+		if s.Flags(e.Key).Deprecated {
+			x.set("Deprecation", "@"+strconv.FormatInt(p.SchemaMark.At.Unix(), 10))
+			x.set("Warning", `299 - "`+e.Namespace+"/"+e.Key+" is deprecated by the schema of "+p.Namespace+`"`)
+			return
+		}
+	}
 }
 
 // paramIndex asks for an answer once the entry has changed after an index.
@@ -160,7 +198,7 @@ func (x *exchange) putEntry() error {
 	done, err := x.submit(events.PutEntry{
 		Namespace: x.names.namespace, Key: x.names.key,
 		Value: jsontext.Value(put.Value), Type: events.ValueType(put.Type),
-		Description: put.Description, Comment: put.Comment,
+		Description: put.Description, Tags: put.Tags, Comment: put.Comment,
 		If: condition, Actor: x.principal.Name,
 	})
 	if err != nil {

@@ -42,14 +42,14 @@ func TestEntriesHaveTheirBytes(t *testing.T) {
 func TestEntryEncoderAgreesWithTheShape(t *testing.T) {
 	entries := []events.Entry{
 		{Namespace: "a/b", Key: "c/d", Value: events.Value{Type: events.String, JSON: jsontext.Value(`"x"`)}, Version: 1, UpdatedAt: moment, UpdatedBy: "ana", Revision: 3, Created: 3, CreatedAt: moment, CreatedBy: "ana"},
-		{Namespace: "a", Key: "k", Value: events.Value{Type: events.JSON, JSON: jsontext.Value(`{"a":[1.50,null]}`)}, Version: 1 << 60, UpdatedAt: moment.Add(time.Nanosecond), UpdatedBy: "O'Neil \"x\" <é\t>", Revision: 1 << 50, Description: "line\nnext \\ \u0001", Comment: "<&>", CreatedAt: moment.In(time.FixedZone("", 3600)), CreatedBy: "ü"},
+		{Namespace: "a", Key: "k", Value: events.Value{Type: events.JSON, JSON: jsontext.Value(`{"a":[1.50,null]}`)}, Version: 1 << 60, UpdatedAt: moment.Add(time.Nanosecond), UpdatedBy: "O'Neil \"x\" <é\t>", Revision: 1 << 50, Description: "line\nnext \\ \u0001", Comment: "<&>", Tags: []string{"a", "<é\t>"}, CreatedAt: moment.In(time.FixedZone("", 3600)), CreatedBy: "ü"},
 		{Namespace: "a", Key: "k", Value: events.Value{Type: events.Number, JSON: jsontext.Value(`1e3`)}, Version: 2, UpdatedAt: moment, Revision: 9},
 	}
 	for _, e := range entries {
 		for _, from := range []string{"", "parent"} {
 			want, err := encode(wire.ConfigEntry{
 				Namespace: e.Namespace, Key: e.Key, Value: json.RawMessage(e.Value.JSON), Type: string(e.Value.Type), Version: e.Version,
-				UpdatedAt: e.UpdatedAt.UTC(), UpdatedBy: e.UpdatedBy, Index: e.Revision, Description: e.Description, Comment: e.Comment,
+				UpdatedAt: e.UpdatedAt.UTC(), UpdatedBy: e.UpdatedBy, Index: e.Revision, Description: e.Description, Tags: e.Tags, Comment: e.Comment,
 				CreatedAt: e.CreatedAt.UTC(), CreatedBy: e.CreatedBy, From: from,
 			})
 			if err != nil {
@@ -193,5 +193,36 @@ func TestEntriesAreInheritedFromParents(t *testing.T) {
 	b.do("GET", entryPath("teams/pay/eu", "a")+"?resolve=true", nil, narrow).problem(403, wire.ProblemForbidden, "namespace teams")
 	if got := froms(list, narrow); got != "c=teams/pay/eu" {
 		t.Errorf("who may not read the parents resolves to %s", got)
+	}
+}
+
+// Tags stay until they are given; an empty list takes them away.
+func TestEntriesHaveTags(t *testing.T) {
+	b := newGoverned(t)
+	tags := func(body string) string {
+		b.t.Helper()
+		r := b.do("PUT", entryPath("pay", "a"), body)
+		if got := b.do("GET", entryPath("pay", "a"), nil).is(200); got.body != r.body {
+			t.Errorf("put answered %s, get %s", r.body, got.body)
+		}
+		return strings.Join(decodeAs[wire.ConfigEntry](r).Tags, " ")
+	}
+	for _, test := range []struct{ body, want string }{
+		{`{"value":1,"tags":["net","pci"]}`, "net pci"},
+		{`{"value":2}`, "net pci"},
+		{`{"value":2,"tags":["pci"]}`, "pci"},
+		{`{"value":2,"tags":[]}`, ""},
+	} {
+		if got := tags(test.body); got != test.want {
+			t.Errorf("%s: tags %q, want %q", test.body, got, test.want)
+		}
+	}
+	if e := b.node.State().Entry("pay", "a"); e.Version != 4 {
+		t.Errorf("at version %d, want 4: tags are a change by themselves", e.Version)
+	}
+	b.do("PUT", entryPath("pay", "a"), `{"value":1,"tags":[""]}`).problem(400, wire.ProblemMalformed, "/tags")
+	b.do("POST", "/api/v1/transactions", `{"set":[{"namespace":"pay","key":"b","value":1,"tags":["t"]}]}`).is(200)
+	if e := b.node.State().Entry("pay", "b"); len(e.Tags) != 1 {
+		t.Errorf("%+v", e)
 	}
 }

@@ -22,6 +22,17 @@ func appendEntry(dst []byte, e *events.Entry, namespace, from string) []byte {
 	dst = append(dst, `,"index":`...)
 	dst = strconv.AppendUint(dst, e.Revision, 10)
 	dst = appendText(dst, `,"description":`, e.Description)
+	for i, tag := range e.Tags {
+		if i == 0 {
+			dst = append(dst, `,"tags":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendQuoted(dst, tag)
+	}
+	if len(e.Tags) > 0 {
+		dst = append(dst, ']')
+	}
 	dst = appendText(dst, `,"comment":`, e.Comment)
 	if !e.CreatedAt.IsZero() {
 		dst = appendTime(append(dst, `,"createdAt":`...), e.CreatedAt)

@@ -169,7 +169,7 @@ func TestWatchesAreListedToTheirAdmins(t *testing.T) {
 	rows := decodeAs[[]wire.Watching](b.do("GET", "/api/v1/watches", nil).is(200))
 	first, third := rows[0], rows[2]
 	if first.ID != "1" || first.Node != "n1" || first.Principal != "ana" || first.KeyID == "" || first.Remote == "" || first.Encoding != wire.EncodingSSE ||
-		strings.Join(first.Namespaces, " ") != "pay pay/eu" || first.Prefix != "a" || first.Events != wire.EventsConfig || first.Since.IsZero() || first.Index != 5 || first.Lag != 0 {
+		strings.Join(first.Namespaces, " ") != "pay pay/eu" || first.Prefix != "a" || first.Events != wire.EventsConfig || first.Since.IsZero() || first.Index != 6 || first.Lag != 0 {
 		t.Errorf("%+v", first)
 	}
 	if third.ID != "3/w" || third.Encoding != wire.EncodingWebSocket || third.Events != wire.EventsAll || third.Principal != "pat" {

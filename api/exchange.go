@@ -25,14 +25,11 @@ type exchange struct {
 	names       names
 	api         bool // under /api: the answer bears the X-Confman headers
 	correlation string
-	credential  string // the API key as sent
-	apiKey      events.APIKey
-	principal   events.Principal
-	ticket      *ticket // that stands in for the API key, if one does
-	query       url.Values
-	body        []byte             // as read, once it was
-	state       *projections.State // the present that a read answers from
-	local       bool               // a read that nobody else confirmed
+	bearer
+	query url.Values
+	body  []byte             // as read, once it was
+	state *projections.State // the present that a read answers from
+	local bool               // a read that nobody else confirmed
 
 	code   int       // the status, once it was sent
 	opened time.Time // when a stream began

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 
+	"confman/api/identity"
 	"confman/api/wire"
 	"confman/events"
 )
@@ -26,7 +27,8 @@ func (x *exchange) handOver(leader string) {
 		x.fail(fmt.Errorf("forwarded here, but %s leads: %w", leader, events.ErrUnavailable))
 		return
 	}
-	if x.Forward != nil {
+	certified := x.identity != nil && x.identity.Via == identity.ViaCertificate // which cannot be passed on
+	if x.Forward != nil && !certified {
 		x.forward(leader)
 		return
 	}

@@ -82,7 +82,13 @@ func version(h *projections.History, e events.Entry) (wire.HistoryVersion, error
 		return v, err
 	}
 	v.Action, v.Position = string(made.Data.Kind()), r.Position().String()
+	if back, ok := made.Data.(events.ConfigRolledBack); ok {
+		v.Source = back.Source.Version
+	}
 	v.Request, v.Transaction, v.CorrelationID = made.Request, made.Transaction, made.CorrelationID
+	if back, ok := made.Data.(events.ConfigRolledBack); ok {
+		v.Source = back.Source.Version
+	}
 	return v, nil
 }
 

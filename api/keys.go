@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"confman/api/wire"
@@ -12,7 +14,7 @@ import (
 // wireKey is an API key as it is shown: never with its secret.
 func wireKey(k events.APIKey) wire.APIKey {
 	return wire.APIKey{
-		ID: k.ID, Name: k.Name, Principal: k.Principal, Grants: wireGrants(k.Grants),
+		ID: k.ID, Name: k.Name, Principal: k.Principal, Grants: wireGrants(k.Grants), Roles: k.Roles,
 		CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy,
 		ExpiresAt: unlessZero(k.ExpiresAt), RevokedAt: unlessZero(k.RevokedAt), RevokedBy: k.RevokedBy,
 	}
@@ -44,12 +46,40 @@ func administers(who events.Principal, grants []events.Grant) error {
 	return nil
 }
 
-// whoami answers GET /api/v1/whoami.
+// overKey refuses a caller who is not admin of all that a key may do.
+func (x *exchange) overKey(k events.APIKey) error {
+	if k.Roles || len(k.Grants) == 0 {
+		return x.need(events.Admin, events.Root, "")
+	}
+	return administers(x.principal, k.Grants)
+}
+
+// ownKey reports whether a key is the caller's to revoke: the one it came with, or
+// one of the same principal that lends no more. Whoever logs in may end all theirs.
+func (x *exchange) ownKey(k events.APIKey) bool {
+	if k.Principal != x.principal.Name || x.identity != nil || k.ID == x.apiKey.ID {
+		return k.Principal == x.principal.Name
+	}
+	return (!k.Roles || x.apiKey.Roles) && !slices.ContainsFunc(k.Grants, func(g events.Grant) bool {
+		return !x.principal.Can(g.Role, g.Namespace, strings.TrimSuffix(g.Keys, "*"))
+	})
+}
+
+// whoami answers GET /api/v1/whoami: the caller, with what its API key was granted
+// and the roles that namespaces give it.
 func (x *exchange) whoami() error {
 	k := x.apiKey
-	return x.sendJSON(http.StatusOK, wire.Principal{
-		Principal: k.Principal, KeyID: k.ID, KeyName: k.Name, Grants: wireGrants(k.Grants), ExpiresAt: unlessZero(k.ExpiresAt),
-	})
+	shown := wire.Principal{
+		Principal: x.principal.Name, KeyID: k.ID, KeyName: k.Name, Groups: x.principal.Groups,
+		Grants: wireGrants(k.Grants), ExpiresAt: unlessZero(k.ExpiresAt),
+	}
+	if x.identity != nil {
+		shown.ExpiresAt = unlessZero(x.identity.Expires)
+	}
+	for path, g := range x.principal.Given(events.Root) {
+		shown.Grants = append(shown.Grants, wire.Grant{Namespace: path, Role: g.Role.String(), Keys: g.Keys})
+	}
+	return x.sendJSON(http.StatusOK, shown)
 }
 
 // listKeys answers GET /api/v1/keys: the keys that the caller administers,
@@ -61,7 +91,7 @@ func (x *exchange) listKeys() error {
 	}
 	page := []wire.APIKey{}
 	for k := range x.state.APIKeys(p.after) {
-		if administers(x.principal, k.Grants) != nil {
+		if k.Principal != x.principal.Name && x.overKey(k) != nil {
 			continue
 		}
 		if len(page) == p.limit {
@@ -108,7 +138,7 @@ func (x *exchange) newKey() (c events.CreateKey, err error) {
 	if err := x.refuseConditions(); err != nil {
 		return c, err
 	}
-	c = events.CreateKey{Name: asked.Name, Principal: asked.Principal}
+	c = events.CreateKey{Name: asked.Name, Principal: asked.Principal, By: x.principal}
 	if asked.ExpiresAt != nil {
 		c.ExpiresAt = asked.ExpiresAt.UTC()
 		if !c.ExpiresAt.After(x.Now()) {
@@ -140,7 +170,7 @@ func (x *exchange) revokeKey() error {
 	if k.Revision == 0 {
 		return &events.Refusal{Kind: events.ErrNotFound, Detail: "there is no API key with this ID"}
 	}
-	if err := administers(x.principal, k.Grants); err != nil {
+	if err := x.overKey(k); err != nil && !x.ownKey(k) {
 		return err
 	}
 	if _, err := x.submit(events.RevokeKey{ID: k.ID}); err != nil {

@@ -36,7 +36,15 @@ func (x *exchange) listEntries() error {
 	}
 	all := after(x.names.namespace)
 	if resolve {
-		all = x.inherited(after)
+		at := presently(x.state)
+		if h != nil {
+			at = formerly(h)
+		}
+		line, err := at.line(x.names.namespace)
+		if err != nil {
+			return err
+		}
+		all = inherited(line, after)
 	}
 	return x.sendEntries(all, p, resolve)
 }
@@ -80,21 +88,27 @@ func (x *exchange) sendEntries(all iter.Seq2[events.Entry, error], p page, resol
 	return x.sendRows(page)
 }
 
-// inherited merges the entries of the namespace and of all above it, by key;
-// the nearest namespace that has a key answers for it.
-func (x *exchange) inherited(after func(namespace string) iter.Seq2[events.Entry, error]) iter.Seq2[events.Entry, error] {
+// line is a namespace and those above it whose values it inherited then,
+// the nearest first.
+func (m asOf) line(namespace string) (line []string, err error) {
+	for ok := true; ok && err == nil; {
+		line = append(line, namespace)
+		namespace, ok, err = m.above(namespace)
+	}
+	return line, err
+}
+
+// inherited merges the entries of namespaces by key; the first that has a key
+// answers for it.
+func inherited(line []string, after func(namespace string) iter.Seq2[events.Entry, error]) iter.Seq2[events.Entry, error] {
 	return func(yield func(events.Entry, error) bool) {
-		var levels []*level // the nearest first
-		for namespace, more := x.names.namespace, true; more; {
+		var levels []*level
+		for _, namespace := range line {
 			next, stop := iter.Pull2(after(namespace))
 			defer stop()
 			l := &level{next: next}
 			l.step()
 			levels = append(levels, l)
-			cut := strings.LastIndexByte(namespace, '/')
-			if more = cut >= 0; more {
-				namespace = namespace[:cut]
-			}
 		}
 		for {
 			var nearest *level

@@ -44,7 +44,16 @@ func (x *exchange) getNamespace() error {
 	if !n.Live() {
 		return &events.Refusal{Kind: events.ErrNotFound, Detail: "namespace " + x.names.namespace + " does not exist"}
 	}
-	return x.sendJSON(http.StatusOK, wireNamespace(n))
+	return x.sendJSON(http.StatusOK, withSettings(wireNamespace(n), x.state.Policy(n.Path)))
+}
+
+// withSettings adds the namespace's own settings, if it has any.
+func withSettings(n wire.Namespace, p events.Policy) wire.Namespace {
+	if p.SettingsMark.Revision > 0 {
+		settings := wireSettings(n.Path, p)
+		n.Settings = &settings
+	}
+	return n
 }
 
 // putNamespace answers PUT /api/v1/namespaces/{namespace}.
@@ -56,12 +65,12 @@ func (x *exchange) putNamespace() error {
 	if err := x.refuseConditions(); err != nil {
 		return err
 	}
+	c := events.PutNamespace{Path: x.names.namespace, Description: put.Description, Owner: put.Owner, Actor: x.principal.Name}
 	if put.Settings != nil {
-		return events.Invalid("/settings", "cannot be set in this release")
+		settings := settingsOf(*put.Settings)
+		c.Settings = &settings
 	}
-	done, err := x.submit(events.PutNamespace{
-		Path: x.names.namespace, Description: put.Description, Owner: put.Owner, Actor: x.principal.Name,
-	})
+	done, err := x.submit(c)
 	if err != nil {
 		return err
 	}
@@ -74,7 +83,13 @@ func (x *exchange) putNamespace() error {
 		status = http.StatusCreated
 		x.set("Location", namespacesPath+url.PathEscape(n.Path))
 	}
-	return x.sendJSON(status, wireNamespace(n))
+	then, release := x.asOfIndex(done.Index)
+	defer release()
+	shown := withSettings(wireNamespace(n), then.Policy(n.Path))
+	if then.err != nil {
+		return unread(done.Index, then.err)
+	}
+	return x.sendJSON(status, shown)
 }
 
 // namespaceAt is the namespace as of an index that this node has reached.

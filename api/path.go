@@ -88,7 +88,7 @@ func (p *paths) findBelow(below string, escaped bool) (_ *resource, n names, err
 	if n.namespace, err = unescape(path, escaped, "/namespace"); err != nil {
 		return nil, n, err
 	}
-	if err := events.CheckNamespace(n.namespace); err != nil {
+	if err := checkPlace(n.namespace, collection); err != nil {
 		return nil, n, err
 	}
 	found := p.whole[collection]
@@ -105,6 +105,16 @@ func (p *paths) findBelow(below string, escaped bool) (_ *resource, n names, err
 		return nil, n, &events.Refusal{Kind: events.ErrNotFound, Detail: "no such path below a namespace; see /openapi.yaml"}
 	}
 	return found, n, nil
+}
+
+// checkPlace judges the namespace of a path. The root has policies, and nothing
+// else.
+func checkPlace(namespace, collection string) error {
+	switch collection {
+	case "roles", "schema", "settings":
+		return events.CheckPlace(namespace)
+	}
+	return events.CheckNamespace(namespace)
 }
 
 // splitReserved splits at the first reserved segment after at least one other.

@@ -47,6 +47,11 @@ func TestPathsAddress(t *testing.T) {
 		{ns + "pay/config/config/history", ns + "{namespace}/config/{key}", "pay", "config/history", ""},
 		{ns + "pay/history/audit", ns + "{namespace}/history/{key}", "pay", "audit", ""},
 		{ns + "pay/audit", ns + "{namespace}/audit", "pay", "", ""},
+		{ns + "teams/pay/drafts/db/url", ns + "{namespace}/drafts/{key}", "teams/pay", "db/url", ""},
+		{ns + "%2F/roles", ns + "{namespace}/roles", "/", "", ""},
+		{ns + "%2F/schema", ns + "{namespace}/schema", "/", "", ""},
+		{ns + "%2F/settings", ns + "{namespace}/settings", "/", "", ""},
+		{"/api/v1/publish-requests/01J/approve", "/api/v1/publish-requests/{id}/approve", "", "", "01J"},
 	}
 	for _, test := range tests {
 		pattern, n, err := findPath(t, test.path)
@@ -66,7 +71,10 @@ func TestPathsThatAddressNothingAreRefused(t *testing.T) {
 		{"/nowhere", events.ErrNotFound, ""},
 		{"/api/v1/nowhere", events.ErrNotFound, ""},
 		{"/api/v1/keys/a/b", events.ErrNotFound, ""},
-		{ns + "pay/drafts/a", events.ErrNotFound, ""},
+		{ns + "pay/roles/a", events.ErrNotFound, ""},
+		{ns + "%2F", events.ErrInvalid, "namespace"},
+		{ns + "%2F/config", events.ErrInvalid, "namespace"},
+		{ns + "%2F/drafts/a", events.ErrInvalid, "namespace"},
 		{ns + "pay/audit/a", events.ErrNotFound, ""},
 		{ns + "pay/history", events.ErrNotFound, ""},
 		{"//health", events.ErrInvalid, "segment"},

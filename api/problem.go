@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"confman/api/wire"
 	"confman/events"
@@ -46,7 +49,7 @@ func (x *exchange) fail(err error) {
 		Instance: x.r.URL.EscapedPath(), CorrelationID: x.correlation,
 	}
 	x.describe(&p, err)
-	x.problemHeaders(p)
+	x.problemHeaders(p, err)
 	body, err := encode(p)
 	if err != nil {
 		x.Log.Error().Err(err).Msg("problem not encoded")
@@ -63,8 +66,14 @@ func (x *exchange) describe(p *wire.Problem, err error) {
 		x.Log.Error().Err(err).Str("correlationId", x.correlation).Str("route", x.route()).Msg("request failed")
 		return
 	case errors.As(err, &refusal):
-		p.Detail = refusal.Error()
-		for _, f := range refusal.Fields {
+		if p.Detail = refusal.Error(); errors.Is(refusal, events.ErrSchema) {
+			p.Detail = refusal.Detail // the fields may be many, and follow
+		}
+		fields := refusal.Fields
+		if errors.Is(refusal, events.ErrSchema) {
+			fields = x.audible(x.names.namespace, fields)
+		}
+		for _, f := range fields {
 			p.Errors = append(p.Errors, wire.FieldError{Pointer: f.Pointer, Detail: f.Detail})
 			if errors.Is(refusal, events.ErrTooLarge) && strings.HasSuffix(f.Pointer, "/value") {
 				p.Limit = x.maxValue()
@@ -89,7 +98,7 @@ func (x *exchange) describe(p *wire.Problem, err error) {
 	}
 }
 
-func (x *exchange) problemHeaders(p wire.Problem) {
+func (x *exchange) problemHeaders(p wire.Problem, err error) {
 	h := x.w.Header()
 	for _, name := range []string{"Etag", "Location", "Link"} {
 		delete(h, name)
@@ -99,7 +108,12 @@ func (x *exchange) problemHeaders(p wire.Problem) {
 	case http.StatusUnauthorized:
 		x.set("Www-Authenticate", `Bearer realm="confman"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		x.set("Retry-After", "1")
+		after := time.Second
+		var rate *rateError
+		if errors.As(err, &rate) {
+			after = rate.after
+		}
+		x.set("Retry-After", strconv.Itoa(int(math.Ceil(max(1, after.Seconds())))))
 	}
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusInternalServerError {
 		x.Log.Warn().Str("correlationId", x.correlation).Str("route", x.route()).Int("status", p.Status).Msg(p.Detail)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"confman/api/identity"
 	"confman/api/wire"
 	"confman/events"
 	"confman/streaming"
@@ -44,6 +45,10 @@ func refused() []problemKind {
 			"Send a usable API key as X-Api-Key or as Authorization: Bearer. Keys expire and can be revoked; GET /api/v1/whoami shows who a key is.",
 		},
 		{
+			identity.ErrUnauthenticated, 401, wire.ProblemUnauthenticated, "API key needed",
+			"The token, the session or the certificate is not good, or not good any more. Log in again, or send an API key.",
+		},
+		{
 			events.ErrForbidden, 403, wire.ProblemForbidden, "Not allowed",
 			"The API key is good but its grants do not reach this. The detail names the role that is missing and where; an admin of that namespace can make a key that has it.",
 		},
@@ -58,6 +63,22 @@ func refused() []problemKind {
 		{
 			events.ErrForeign, 409, wire.ProblemOtherHistory, "Position of another history",
 			"The position's hash does not match this cluster's history: the cluster was restored from a backup, or the position is of another cluster. Begin again from the present.",
+		},
+		{
+			events.ErrApproval, 409, wire.ProblemApprovalRequired, "Approval required",
+			"Changes in this namespace are made by publish requests: save a draft (confman draft set NS KEY VALUE), submit it (confman request submit NS KEY), and have others approve it.",
+		},
+		{
+			events.ErrLocked, 409, wire.ProblemDraftLocked, "Draft under review",
+			"The draft is part of an open publish request, so it stays as its reviewers see it. Withdraw the request, or wait for its end.",
+		},
+		{
+			events.ErrFrozen, 409, wire.ProblemFrozen, "Frozen",
+			"No changes are made in this namespace now. The detail says why and until when. A publish request that is approved meanwhile is published when it ends; where the settings allow it, an admin can bypass it with a reason. Rolling back is possible.",
+		},
+		{
+			events.ErrQuota, 409, wire.ProblemOverQuota, "Over quota",
+			"The namespace, or one above it, holds as many keys or bytes as its quota allows. Delete something, or have an admin raise the quota. Deleting, approving and publishing are always possible.",
 		},
 		{
 			events.ErrConflict, 409, wire.ProblemConflict, "Conflict",
@@ -82,6 +103,10 @@ func refused() []problemKind {
 		{
 			errMedia, 415, wire.ProblemUnsupportedMedia, "Media type not supported",
 			"Bodies are application/json in UTF-8.",
+		},
+		{
+			events.ErrSchema, 422, wire.ProblemInvalid, "Schema violated",
+			"A value breaks a schema of the namespace or of one above it; errors lists each place as a JSON pointer into the namespace seen as an object of its keys. GET …/schema?resolve=true shows the schemas. Nothing was written.",
 		},
 		{
 			events.ErrReused, 422, wire.ProblemIdempotencyMismatch, "Idempotency key used for another request",

@@ -18,7 +18,7 @@ import (
 const defaultWait = 5 * time.Second
 
 // parseQuery reads the query. No parameter has a meaning when given twice, but
-// for the namespaces of a watch.
+// for the namespaces of a watch and groups.
 func (x *exchange) parseQuery() error {
 	if x.r.URL.RawQuery == "" {
 		return nil
@@ -28,7 +28,8 @@ func (x *exchange) parseQuery() error {
 		return &events.Refusal{Kind: events.ErrInvalid, Detail: "the query is not validly encoded"}
 	}
 	for name, values := range query {
-		if len(values) > 1 && (x.endpoint.access != watcher || name != wire.ParamNamespace) {
+		several := name == paramGroup || x.endpoint.access == watcher && name == wire.ParamNamespace
+		if len(values) > 1 && !several {
 			return badParam(name, "is given %d times", len(values))
 		}
 	}

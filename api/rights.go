@@ -2,19 +2,22 @@ package api
 
 import (
 	"fmt"
+	"iter"
 	"sync/atomic"
 	"time"
 
+	"confman/api/identity"
 	"confman/events"
 	"confman/streaming"
 )
 
-// rights are those of an API key at this moment, for the streams that it opened.
+// rights are those of a caller at this moment, for the streams that it opened.
 type rights struct {
-	server *Server
-	keyID  string
-	ticket time.Time // when the ticket that lends them expires; zero: none does
-	now    atomic.Pointer[granted]
+	server   *Server
+	keyID    string             // of the API key, or
+	identity *identity.Identity // who bears none
+	ticket   time.Time          // when the ticket that lends them expires; zero: none does
+	now      atomic.Pointer[granted]
 }
 
 type granted struct {
@@ -22,28 +25,55 @@ type granted struct {
 	expires time.Time // zero: never
 }
 
-// Renew looks the API key up in the present.
+// Renew looks the caller up in the present.
 func (r *rights) Renew() error {
-	k, now := r.server.Reader.State().APIKey(r.keyID), r.server.Now()
+	now := r.server.Now()
+	if who := r.identity; who != nil {
+		if !who.Expires.IsZero() && !now.Before(who.Expires) {
+			return expired("the %s of %s expired at %s", who.Via, who.Name, who.Expires)
+		}
+		r.now.Store(&granted{events.Principal{Name: who.Name, Groups: who.Groups, Book: rolesNow{r.server}}, who.Expires})
+		return nil
+	}
+	k := r.server.Reader.State().APIKey(r.keyID)
 	switch {
 	case k.Revision == 0, k.Revoked():
 		return &streaming.End{Reason: streaming.ReasonRevoked, Detail: fmt.Sprintf("API key %s was revoked", r.keyID)}
 	case !k.Usable(now):
-		return &streaming.End{Reason: streaming.ReasonExpired, Detail: fmt.Sprintf("API key %s expired at %s", k.ID, k.ExpiresAt.UTC().Format(time.RFC3339))}
+		return expired("%s %s expired at %s", "API key", k.ID, k.ExpiresAt)
 	case !r.ticket.IsZero() && !now.Before(r.ticket):
-		return &streaming.End{Reason: streaming.ReasonExpired, Detail: fmt.Sprintf("the ticket expired at %s", r.ticket.Format(time.RFC3339))}
+		return expired("%s %s expired at %s", "the ticket of API key", k.ID, r.ticket)
 	}
-	r.now.Store(&granted{principalOf(k), earlier(k.ExpiresAt, r.ticket)})
+	r.now.Store(&granted{k.Bearer(rolesNow{r.server}), earlier(k.ExpiresAt, r.ticket)})
 	return nil
 }
 
+func expired(format string, what any, whose string, at time.Time) error {
+	return &streaming.End{Reason: streaming.ReasonExpired, Detail: fmt.Sprintf(format, what, whose, at.UTC().Format(time.RFC3339))}
+}
+
+// rolesNow shows the roles of the present, whenever it is asked: a stream that
+// held on to a state would hold on to its memory.
+type rolesNow struct{ *Server }
+
+// Roles are those that a namespace itself gives.
+func (n rolesNow) Roles(namespace string) events.Roles { return n.Reader.State().Roles(namespace) }
+
+// RolesWithin yields the roles that namespaces of a subtree give.
+func (n rolesNow) RolesWithin(subtree string) iter.Seq2[string, events.Roles] {
+	return n.Reader.State().RolesWithin(subtree)
+}
+
 // Sees reports whether the caller may see an event.
-func (r *rights) Sees(e *events.Event) bool { return mayAudit(r.now.Load().Principal, e) }
+func (r *rights) Sees(e *events.Event) bool { return e.ShownTo(r.now.Load().Principal) }
 
 // SeesEntry reports whether the caller may see an entry.
 func (r *rights) SeesEntry(namespace, key string) bool {
 	return r.now.Load().Can(events.Viewer, namespace, key)
 }
+
+// SeesWithin reports whether the caller may see anything in a subtree.
+func (r *rights) SeesWithin(subtree string) bool { return r.now.Load().CanSeeWithin(subtree) }
 
 // Expires is when Renew will refuse.
 func (r *rights) Expires() time.Time { return r.now.Load().expires }
@@ -54,15 +84,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// seesWithin reports whether anything in a namespace or below it may be visible
-// to the principal.
-func seesWithin(who events.Principal, namespace string) bool {
-	for _, g := range who.Grants {
-		if g.Role >= events.Viewer && events.Within(g.Namespace, namespace) {
-			return true
-		}
-	}
-	return who.CanSee(namespace)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"confman/api/identity"
 	"confman/events"
 	"confman/streaming"
 )
@@ -32,9 +34,11 @@ type Config struct {
 	Version string // of the program
 	Scheme  string // of the members' URLs; default "http"
 
-	Limits  Limits
-	Web     Web
-	Forward http.RoundTripper // carries writes to the leader; nil: they are redirected (307)
+	Limits   Limits
+	Web      Web
+	Identity Identity
+	Forward  http.RoundTripper // carries writes to the leader; nil: they are redirected (307)
+	Outside  Outside
 
 	Registry *prometheus.Registry
 	Log      zerolog.Logger
@@ -52,6 +56,17 @@ type Limits struct {
 
 	Ticket  time.Duration    // how long a ticket for a watch is good; default 12 h
 	Watches streaming.Limits // see there
+}
+
+// Identity says who besides the bearers of API keys may ask. The zero value: nobody,
+// and everybody as often as they like.
+type Identity struct {
+	Issuer       *identity.Issuer // of tokens
+	Login        *identity.Login  // of browsers; with Issuer
+	Certificates bool             // of clients, verified by the listener
+	// Member tells certificates of the cluster's members, who are nobody here.
+	Member func(*tls.ConnectionState) bool
+	Rates  *identity.Rates // of each principal; nil: any
 }
 
 // Web is what browsers are allowed.

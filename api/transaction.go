@@ -43,7 +43,7 @@ func (x *exchange) transaction(asked wire.Transaction) (c events.Transact, err e
 		if err := x.need(events.Viewer, i.Namespace, i.Key); err != nil {
 			return c, err
 		}
-		c.If = append(c.If, events.VersionIs{Namespace: i.Namespace, Key: i.Key, Version: i.Version})
+		c.If = append(c.If, events.VersionIs{Namespace: i.Namespace, Key: i.Key, Version: i.Version, Index: i.Index})
 	}
 	for _, s := range asked.Set {
 		if err := x.need(events.Editor, s.Namespace, s.Key); err != nil {
@@ -51,7 +51,7 @@ func (x *exchange) transaction(asked wire.Transaction) (c events.Transact, err e
 		}
 		c.Set = append(c.Set, events.PutEntry{
 			Namespace: s.Namespace, Key: s.Key, Value: jsontext.Value(s.Value), Type: events.ValueType(s.Type),
-			Description: s.Description, Comment: asked.Comment, Actor: x.principal.Name,
+			Description: s.Description, Tags: s.Tags, Comment: asked.Comment, Actor: x.principal.Name,
 		})
 	}
 	for _, d := range asked.Delete {

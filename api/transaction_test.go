@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"testing"
 
 	"confman/api/wire"
@@ -78,4 +79,28 @@ func TestTransactionsNeedEveryRightTheyUse(t *testing.T) {
 	for _, body := range []string{`{"delete":[{"namespace":"pay","key":"x"}]}`, `{"set":[{"namespace":"pay","key":"x","value":2}]}`} {
 		b.do("POST", "/api/v1/transactions", body, viewer).problem(403, wire.ProblemForbidden, "editor")
 	}
+}
+
+// A condition on a namespace holds while nothing directly in it changed.
+func TestTransactionsDependOnNamespaces(t *testing.T) {
+	b := newGoverned(t)
+	set := func(index uint64, status int) {
+		t.Helper()
+		body := fmt.Sprintf(`{"if":[{"namespace":"pay","index":%d}],"set":[{"namespace":"pay","key":"n","value":%d}]}`, index, b.clock.Load())
+		b.do("POST", "/api/v1/transactions", body).is(status)
+	}
+	set(5, 409)
+	set(0, 200)
+	now := b.node.State().Index()
+	b.put("pay/eu", "a", "1")
+	b.do("PUT", draftPath("pay", "d"), `{"value":1}`).is(201)
+	set(now, 200)
+	now = b.node.State().Index()
+	b.put("pay", "a", "1")
+	p := b.do("POST", "/api/v1/transactions", fmt.Sprintf(`{"if":[{"namespace":"pay","index":%d}],"set":[{"namespace":"pay","key":"n","value":1}]}`, now)).problem(409, wire.ProblemConflict)
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/if/0" {
+		t.Errorf("%+v", p.Errors)
+	}
+	narrow := by(b.key("narrow", "pay", "editor", "n*"))
+	b.do("POST", "/api/v1/transactions", `{"if":[{"namespace":"pay","index":1}],"set":[{"namespace":"pay","key":"n","value":1}]}`, narrow).problem(403, wire.ProblemForbidden, "viewer")
 }

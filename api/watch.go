@@ -58,7 +58,7 @@ func (x *exchange) stream(conn *streaming.Connection, encoding string) error {
 	switch w := (&recorder{x.w, x}); encoding {
 	case streaming.WebSocket:
 		x.code = http.StatusSwitchingProtocols // unless the recorder hears otherwise
-		asking := &exchange{Server: x.Server, ticket: x.ticket, principal: x.principal, query: url.Values{wire.ParamWait: x.query[wire.ParamWait]}}
+		asking := &exchange{Server: x.Server, bearer: bearer{ticket: x.ticket, principal: x.principal}, query: url.Values{wire.ParamWait: x.query[wire.ParamWait]}}
 		conn.ServeWebSocket(w, x.r, streaming.WebSocketOptions{Origins: x.Web.CORSOrigins, Decode: asking.decodeOp, Ended: ended})
 	case streaming.NDJSON:
 		ended(conn.ServeNDJSON(w, x.r))
@@ -158,7 +158,7 @@ func (x *exchange) filter(query url.Values) (streaming.Filter, error) {
 		f = x.ticket.filter
 	}
 	for _, n := range f.Namespaces {
-		if !seesWithin(x.principal, n) {
+		if !x.principal.CanSeeWithin(n) {
 			return f, lacks(x.principal, events.Viewer, n, "")
 		}
 	}
@@ -167,7 +167,7 @@ func (x *exchange) filter(query url.Values) (streaming.Filter, error) {
 
 // caller is whose watches these are.
 func (x *exchange) caller() streaming.Caller {
-	r := &rights{server: x.Server, keyID: x.apiKey.ID}
+	r := &rights{server: x.Server, keyID: x.apiKey.ID, identity: x.identity}
 	if x.ticket != nil {
 		r.ticket = x.ticket.expires
 	}

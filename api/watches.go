@@ -39,6 +39,9 @@ func (x *exchange) takeTicket() error {
 // createTicket answers POST /api/v1/watch/tickets. Any node makes one; none
 // keeps it.
 func (x *exchange) createTicket() error {
+	if x.apiKey.ID == "" {
+		return &events.Refusal{Kind: events.ErrForbidden, Detail: "a ticket lends an API key, and you have none; a session opens watches by its cookie"}
+	}
 	var asked wire.NewTicket
 	if err := x.decodeOptional(&asked); err != nil {
 		return err

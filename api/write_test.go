@@ -122,7 +122,7 @@ func TestARepeatedKeyCreationHasNoSecret(t *testing.T) {
 	made := decodeAs[wire.APIKey](b.do("POST", "/api/v1/keys", asked, "Idempotency-Key: k").is(201))
 	before := b.node.State().Index()
 	got := b.do("POST", "/api/v1/keys", asked, "Idempotency-Key: k")
-	got.problem(409, wire.ProblemConflict, "secret", "event 3")
+	got.problem(409, wire.ProblemConflict, "secret", "event 4")
 	if strings.Contains(got.body, made.Key) || b.node.State().Index() != before {
 		t.Errorf("%s, index %d was %d", got.body, b.node.State().Index(), before)
 	}

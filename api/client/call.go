@@ -27,7 +27,9 @@ type call struct {
 	err    error // what is wrong with the call itself
 }
 
-func (c call) writes() bool { return c.method != http.MethodGet }
+// writes reports whether the call may change something: then it has a key by
+// which the cluster knows it again.
+func (c call) writes() bool { return c.header.Get(wire.HeaderIdempotencyKey) != "" }
 
 // path joins segments to a percent-encoded path under /api/v1. A segment that a
 // path cannot carry is an error: it would address something else.
@@ -68,6 +70,13 @@ func (c *Client) reading(what string, r Read, segments ...string) call {
 	return call
 }
 
+// asking begins a read that says in a body what it asks about.
+func (c *Client) asking(what string, m *Meta, body any, segments ...string) call {
+	call := c.reading(what, Read{Meta: m}, segments...)
+	call.method = http.MethodPost
+	return call.with(body)
+}
+
 // writing begins a write; a nil body is none.
 func (c *Client) writing(what, method string, w Write, body any, segments ...string) call {
 	p, err := path(segments...)
@@ -77,20 +86,36 @@ func (c *Client) writing(what, method string, w Write, body any, segments ...str
 		key = rand.Text()
 	}
 	call.header.Set(wire.HeaderIdempotencyKey, key)
+	call.onlyIf('v', w.IfVersion)
+	call.onlyIf('r', w.IfRevision)
+	if body == nil {
+		return call
+	}
+	return call.with(body)
+}
+
+// onlyIf makes a write conditional on the tag of what is there; 0 is nothing.
+func (c call) onlyIf(kind byte, number *uint64) {
 	switch {
-	case w.IfVersion == nil:
-	case *w.IfVersion == 0:
-		call.header.Set("If-None-Match", "*")
+	case number == nil:
+	case *number == 0:
+		c.header.Set("If-None-Match", "*")
 	default:
-		call.header.Set("If-Match", fmt.Sprintf(`"v%d"`, *w.IfVersion))
+		c.header.Set("If-Match", fmt.Sprintf(`"%c%d"`, kind, *number))
 	}
-	if body != nil && call.err == nil {
-		call.header.Set("Content-Type", wire.MediaJSON)
-		if call.body, err = encode(body); err != nil {
-			call.err = fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
+}
+
+// with is the call with a body.
+func (c call) with(body any) call {
+	if c.err != nil {
+		return c
 	}
-	return call
+	c.header.Set("Content-Type", wire.MediaJSON)
+	var err error
+	if c.body, err = encode(body); err != nil {
+		c.err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return c
 }
 
 // encode is json.Marshal without the escaping of < > & that would change the

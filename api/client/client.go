@@ -153,6 +153,9 @@ type Write struct {
 	// has; 0 means that it must not exist. Nil: no condition. Where it does not
 	// hold, the error is ErrConditionFailed.
 	IfVersion *uint64
+	// IfRevision is the same for a draft, by its Revision, and for roles, a schema
+	// and settings, by the Index of their wire.Origin.
+	IfRevision *uint64
 	// Meta, when not nil, is filled in from the last answer, a refusal too.
 	Meta *Meta
 }

@@ -30,6 +30,14 @@ var (
 	ErrOutcomeUnknown  = errors.New("outcome unknown")   // the write may have happened; see UnknownOutcome
 )
 
+// Conflicts of their own kind; each is ErrConflict, too.
+var (
+	ErrApprovalRequired = fmt.Errorf("%w: approval required", ErrConflict) // changes here go through drafts
+	ErrDraftLocked      = fmt.Errorf("%w: draft locked", ErrConflict)      // it is under review
+	ErrFrozen           = fmt.Errorf("%w: frozen", ErrConflict)            // a freeze, or outside the change windows
+	ErrOverQuota        = fmt.Errorf("%w: over quota", ErrConflict)        // the namespace is full
+)
+
 // UnknownOutcome is the error of a write that may or may not have happened,
 // because the answer was lost or never came and repeating it did not settle it.
 // It is ErrOutcomeUnknown, and whatever Err is: test for ErrOutcomeUnknown first.
@@ -70,7 +78,7 @@ func (p *Problem) Error() string {
 }
 
 // Is reports whether the problem is of a kind that a sentinel stands for.
-func (p *Problem) Is(target error) bool { return target == p.kind() }
+func (p *Problem) Is(target error) bool { return errors.Is(p.kind(), target) }
 
 func (p *Problem) kind() error {
 	switch p.Type {
@@ -78,6 +86,14 @@ func (p *Problem) kind() error {
 		return ErrOutcomeUnknown
 	case wire.ProblemNotCaughtUp:
 		return ErrNotCaughtUp
+	case wire.ProblemApprovalRequired:
+		return ErrApprovalRequired
+	case wire.ProblemDraftLocked:
+		return ErrDraftLocked
+	case wire.ProblemFrozen:
+		return ErrFrozen
+	case wire.ProblemOverQuota:
+		return ErrOverQuota
 	}
 	switch p.Status {
 	case http.StatusUnauthorized:
@@ -136,7 +152,7 @@ func (p *Problem) never() bool {
 // settled reports whether the answer also says that no earlier attempt with the
 // same idempotency key changed anything: the server looks for its outcome first.
 func (p *Problem) settled() bool {
-	return slices.Contains([]error{ErrInvalid, ErrNotFound, ErrConflict, ErrConditionFailed, ErrTooLarge}, p.kind())
+	return slices.ContainsFunc([]error{ErrInvalid, ErrNotFound, ErrConflict, ErrConditionFailed, ErrTooLarge}, p.Is)
 }
 
 // transient reports whether the same request may succeed a moment later.

@@ -28,6 +28,7 @@ func demonstrate(passage func(ctx context.Context, c *client.Client) error) {
 		w.Header().Set(wire.HeaderIndex, "5")
 		answer(w, 200, wire.ConfigEntry{Namespace: "pay", Key: "db.url", Value: value, Type: wire.TypeString, Version: 3, Index: 5})
 	})
+	governed(mux)
 	mux.HandleFunc("/api/v1/watch", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", wire.MediaNDJSON)
 		opening := resumed(5, 5)
@@ -54,6 +55,30 @@ func demonstrate(passage func(ctx context.Context, c *client.Client) error) {
 	if err := passage(ctx, c); err != nil {
 		fmt.Println(err)
 	}
+}
+
+// governed has the member hold pay/prod, too, where changes need one approval.
+func governed(mux *http.ServeMux) {
+	const namespace = "/api/v1/namespaces/pay%2Fprod"
+	change := wire.ProposedChange{Namespace: "pay/prod", Key: "db.pool", Action: wire.ActionUpdate, Revision: 8, Value: json.RawMessage(`40`), Previous: &wire.PreviousVersion{Value: json.RawMessage(`20`), Version: 2}}
+	request := wire.PublishRequest{ID: "R1", State: wire.RequestPending, Changes: []wire.ProposedChange{change}}
+	mux.HandleFunc("PUT "+namespace+"/config/db.pool", func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, 409, wire.ProblemApprovalRequired, "save a draft")
+	})
+	mux.HandleFunc("PUT "+namespace+"/drafts/db.pool", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 201, wire.Draft{Namespace: "pay/prod", Key: "db.pool", Value: change.Value, Revision: change.Revision})
+	})
+	mux.HandleFunc("POST /api/v1/publish-requests", func(w http.ResponseWriter, _ *http.Request) { answer(w, 201, request) })
+	mux.HandleFunc("GET /api/v1/publish-requests", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, []wire.PublishRequest{request})
+	})
+	mux.HandleFunc("POST /api/v1/publish-requests/R1/approve", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, wire.PublishRequest{ID: "R1", State: wire.RequestPublished})
+	})
+	mux.HandleFunc("POST /api/v1/publish-requests/R1/rollback", func(w http.ResponseWriter, r *http.Request) {
+		back := wire.ValueChange{Namespace: "pay/prod", Key: "db.pool", Action: wire.ActionUpdate, Old: change.Value, New: change.Previous.Value}
+		answer(w, 200, wire.Changed{DryRun: r.URL.RawQuery != "", Changes: []wire.ValueChange{back}})
+	})
 }
 
 func ExampleNew() {
@@ -195,6 +220,73 @@ func ExampleClient_GetChanged() {
 	// Output: 3 5
 }
 
+func ExampleClient_SubmitRequest() {
+	demonstrate(func(ctx context.Context, c *client.Client) error {
+		pool := json.RawMessage(`40`)
+		_, err := c.Put(ctx, "pay/prod", "db.pool", wire.PutConfig{Value: pool}, client.Write{})
+		if !errors.Is(err, client.ErrApprovalRequired) {
+			return err
+		}
+		draft, err := c.PutDraft(ctx, "pay/prod", "db.pool", wire.PutDraft{Value: pool}, client.Write{})
+		if err != nil {
+			return err
+		}
+		request, err := c.SubmitRequest(ctx, wire.NewRequest{
+			Changes: []wire.RequestedChange{{Namespace: "pay/prod", Key: "db.pool", Revision: draft.Revision}},
+			Comment: "more load since Monday",
+		}, client.Write{})
+		if err != nil {
+			return err
+		}
+		fmt.Println(request.ID, request.State)
+		return nil
+	})
+	// Output: R1 pending_review
+}
+
+func ExampleClient_ApproveRequest() {
+	demonstrate(func(ctx context.Context, c *client.Client) error {
+		for request, err := range c.Requests(ctx, client.RequestQuery{State: "open"}, client.Read{}) {
+			if err != nil {
+				return err
+			}
+			for _, change := range request.Changes {
+				fmt.Printf("%s %s/%s: %s\n", change.Action, change.Namespace, change.Key, change.Value)
+			}
+			request, err = c.ApproveRequest(ctx, request.ID, "load test is fine", client.Write{})
+			if err != nil {
+				return err
+			}
+			fmt.Println(request.ID, request.State)
+		}
+		return nil
+	})
+	// Output:
+	// update pay/prod/db.pool: 40
+	// R1 published
+}
+
+func ExampleClient_RollbackRequest() {
+	demonstrate(func(ctx context.Context, c *client.Client) error {
+		preview, err := c.RollbackRequest(ctx, "R1", "", true, client.Write{})
+		if err != nil {
+			return err
+		}
+		for _, change := range preview.Changes {
+			fmt.Printf("%s/%s: %s → %s\n", change.Namespace, change.Key, change.Old, change.New)
+		}
+		done, err := c.RollbackRequest(ctx, "R1", "errors since 14:02", false, client.Write{})
+		if err != nil {
+			return err
+		}
+		if done.Request != "" {
+			fmt.Println("waits for review as", done.Request)
+		}
+		return nil
+	})
+	// Output: pay/prod/db.pool: 40 → 20
+}
+
 // The passages of the guide are passages of the examples above, which run.
 func TestSnippetsOfTheGuideAreCompiled(t *testing.T) {
 	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "sdk.md"))
@@ -208,7 +300,7 @@ func TestSnippetsOfTheGuideAreCompiled(t *testing.T) {
 	indent := regexp.MustCompile(`(?m)^[\t ]+`)
 	flat := indent.ReplaceAllString(string(code), "")
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
-	if len(snippets) < 7 {
+	if len(snippets) < 14 {
 		t.Errorf("%d snippets", len(snippets))
 	}
 	for _, snippet := range snippets {

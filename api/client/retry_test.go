@@ -81,6 +81,7 @@ func TestHowAWriteEnds(t *testing.T) {
 		{"answer lost, then done", []step{lost, ok}, nil, false, 2},
 		{"answer lost, then refused: the first did nothing", []step{lost, {status: 412}}, client.ErrConditionFailed, false, 2},
 		{"answer lost, then conflict", []step{lost, {status: 409}}, client.ErrConflict, false, 2},
+		{"answer lost, then frozen", []step{lost, {status: 409, typ: wire.ProblemFrozen}}, client.ErrFrozen, false, 2},
 		{"answer lost, then not found", []step{lost, {status: 404}}, client.ErrNotFound, false, 2},
 		{"answer lost, then nobody", []step{lost, dead}, client.ErrUnavailable, true, 8},
 		{"answer lost, then no leader", []step{lost, {status: 503}}, client.ErrUnavailable, true, 8},

@@ -90,7 +90,10 @@ func TestViewShowsWhatIsThereWhateverTheNodesDo(t *testing.T) {
 		{"a namespace below", []visit{quiet(taken + below(5, 6))}, "a=1 b=1", 6, 0},
 		{"an entry of a namespace below", []visit{quiet(strings.Replace(taken, `"pay"`, `"pay/child"`, 1))}, "b=1", 5, 0},
 		{"another kind of event", []visit{quiet(taken + a2("draft.saved", `{"value":9,"version":9}`))}, "a=1 b=1", 6, 0},
-		{"a kind of change of a later release", []visit{quiet(taken + a2("config.rolled-back", `{"value":2,"type":"number","version":2}`))}, "a=2 b=1", 6, 0},
+		{"a rollback", []visit{quiet(taken + a2("config.rolled-back", `{"value":0,"type":"number","version":2,"previous":{"value":1,"version":1},"source":{"version":1,"index":1}}`))}, "a=2:0 b=1", 6, 0},
+		{"a rollback of a deletion", []visit{quiet(taken + deletion(5, 6, "a", 2) + changed(6, 7, "config.rolled-back", "pay", "a", `{"value":1,"type":"number","version":3,"source":{"version":1,"index":1}}`, false))}, "a=3:1 b=1", 7, 0},
+		{"a rollback to nothing", []visit{quiet(taken + a2("config.deleted", `{"version":2,"previous":{"value":1,"version":1},"source":{"index":1}}`))}, "b=1", 6, 0},
+		{"a kind of change of a later release", []visit{quiet(taken + a2("config.polished", `{"value":2,"type":"number","version":2}`))}, "a=2 b=1", 6, 0},
 		{"progress", []visit{quiet(taken + progress(9))}, "a=1 b=1", 9, 0},
 		{"half a transaction", []visit{quiet(taken + a2AndMore)}, "a=1 b=1", 5, 0},
 		{"progress within a transaction", []visit{quiet(taken + a2AndMore + progress(6))}, "a=1 b=1", 5, 0},
@@ -351,19 +354,20 @@ func TestChangedIsClosedByTheNextChangeAlone(t *testing.T) {
 func TestEventsAndSnapshotLeadToTheSameEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		says := snapshot(5) + snapshotEnd(5, 0)
-		for i, kind := range []string{"config.created", "config.updated"} {
+		for i, kind := range []string{"config.created", "config.updated", "config.rolled-back"} {
 			n := uint64(6 + i)
 			says += frame(wire.Frame{Frame: wire.FrameEvent, Prev: n - 1, Event: &wire.Event{
 				Index: n, Position: place(n), Type: kind, Namespace: "pay", Key: "a", Actor: fmt.Sprint("actor", n), Time: time.Unix(int64(n), 0).UTC(),
-				Data: fmt.Appendf(nil, `{"value":%d,"type":"number","version":%d,"description":"d","comment":"c%d"}`, n, i+1, n),
+				Data: fmt.Appendf(nil, `{"value":%d,"type":"number","version":%d,"description":"d%d","tags":["t%d"],"comment":"c%d"}`, n, i+1, n, n, n),
 			}})
 		}
 		view := viewing(t, &visits{steps: []visit{quiet(says)}}, client.ViewConfig{})
-		settled(view, 7)
+		settled(view, 8)
 		got, _ := view.Get("a")
 		want := wire.ConfigEntry{
-			Namespace: "pay", Key: "a", Value: json.RawMessage("7"), Type: wire.TypeNumber, Version: 2, Index: 7,
-			UpdatedAt: time.Unix(7, 0).UTC(), UpdatedBy: "actor7", CreatedAt: time.Unix(6, 0).UTC(), CreatedBy: "actor6", Description: "d", Comment: "c7",
+			Namespace: "pay", Key: "a", Value: json.RawMessage("8"), Type: wire.TypeNumber, Version: 3, Index: 8,
+			UpdatedAt: time.Unix(8, 0).UTC(), UpdatedBy: "actor8", CreatedAt: time.Unix(6, 0).UTC(), CreatedBy: "actor6",
+			Description: "d8", Tags: []string{"t8"}, Comment: "c8",
 		}
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)

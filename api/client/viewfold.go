@@ -219,10 +219,7 @@ func (v *View) apply(events []*wire.Event) error {
 
 // changed is the list after one event about an entry.
 func (v *View) changed(list entries, e *wire.Event) (entries, error) {
-	var change struct {
-		wire.ConfigChange
-		Description string `json:"description"`
-	}
+	var change wire.ConfigChange
 	if err := json.Unmarshal(e.Data, &change); err != nil {
 		return nil, fmt.Errorf("%w: event %s: %w", ErrBadAnswer, e.Position, err)
 	}
@@ -242,7 +239,7 @@ func (v *View) changed(list entries, e *wire.Event) (entries, error) {
 	entry := wire.ConfigEntry{
 		Namespace: e.Namespace, Key: e.Key, Value: change.Value, Type: change.Type, Version: change.Version,
 		UpdatedAt: e.Time, UpdatedBy: e.Actor, Index: e.Index,
-		Description: change.Description, Comment: change.Comment, CreatedAt: e.Time, CreatedBy: e.Actor,
+		Description: change.Description, Tags: change.Tags, Comment: change.Comment, CreatedAt: e.Time, CreatedBy: e.Actor,
 	}
 	if old != nil && old.Version > 0 {
 		entry.CreatedAt, entry.CreatedBy = old.CreatedAt, old.CreatedBy

@@ -57,9 +57,10 @@
  *
  * @typedef {{index: number, position: string, id: string, type: string, time: string, actor: string, namespace?: string,
  *   key?: string, data?: any, transaction?: string, request?: string, correlationId?: string}} Event
- *   data of config events: value, type (absent: deleted), version, previous
+ *   data of config events: value, type (absent: deleted), version, previous, source (of a rollback), description, tags
  * @typedef {{namespace: string, key: string, value: any, type: string, version: number, index: number,
- *   updatedAt: string, updatedBy: string}} Entry
+ *   updatedAt: string, updatedBy: string, createdAt?: string, createdBy?: string, description?: string, tags?: string[],
+ *   comment?: string}} Entry
  * @typedef {{ticket: string, expiresAt: string, url: string}} Ticket
  * @typedef {{namespace: string, key: string, old?: Entry, new?: Entry}} Change
  */
@@ -575,9 +576,9 @@ class View {
   #changed(event) {
     const { namespace, key, index, time, actor, data } = event;
     if (data.type === undefined) return [idOf(event), undefined];
-    const { value, type, version, comment } = data;
+    const { value, type, version, description, tags, comment } = data; // also of config.rolled-back: all that the entry has from then on
     const old = this.#entries.get(idOf(event)) ?? { createdAt: time, createdBy: actor };
-    return [idOf(event), { ...old, namespace, key, value, type, version, comment, index, updatedAt: time, updatedBy: actor }];
+    return [idOf(event), { ...old, namespace, key, value, type, version, description, tags, comment, index, updatedAt: time, updatedBy: actor }];
   }
 }
 

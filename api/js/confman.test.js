@@ -113,6 +113,7 @@ for (const transport of transports) {
     await until(() => batches.flat().length >= 9 + 18); // 20 to 40; k0 is deleted where it is not
     assert.deepEqual(batches.filter((keys) => keys.includes('k5')), [batches[0], ['k5', 'k6', 'k7'], ['k5', 'k6', 'k7']]);
     assert.equal(live.get('k3').value, 'v33');
+    assert.deepEqual(['value', 'version', 'description', 'tags'].map((member) => live.get('k4')[member]), ['v34', 34, 'd34', ['t']]); // rolled back
     assert.equal(live.get('k0'), undefined);
     assert.match(live.status.position, /^40-/);
     assert.equal(live.status.state, 'open');

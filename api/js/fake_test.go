@@ -49,13 +49,17 @@ const (
 	early = 20 // where snapshots are taken
 )
 
-// eventAt is an event of the fake's history: every tenth deletes, and those
-// from 5 to 7, 15 to 17 … are one transaction.
+// eventAt is an event of the fake's history: every tenth deletes, those that end
+// in 4 roll back, and those from 5 to 7, 15 to 17 … are one transaction.
 func eventAt(i uint64) *wire.Event {
 	data := fmt.Sprintf(`{"value":"v%d","type":"string","version":%d}`, i, i)
 	e := &wire.Event{Index: i, Position: at(i), ID: fmt.Sprint("id-", i), Type: "config.updated", Namespace: "app", Key: fmt.Sprint("k", i%10), Actor: "ann"}
-	if i%10 == 0 {
+	switch i % 10 {
+	case 0:
 		e.Type, data = "config.deleted", fmt.Sprintf(`{"version":%d}`, i)
+	case 4:
+		e.Type = "config.rolled-back"
+		data = fmt.Sprintf(`{"value":"v%d","type":"string","version":%d,"description":"d%d","tags":["t"],"source":{"version":%d,"index":%d}}`, i, i, i, i-10, i-10)
 	}
 	if n := i % 10; n >= 5 && n <= 7 {
 		e.Transaction = fmt.Sprint("t", i/10)

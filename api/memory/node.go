@@ -2,9 +2,12 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/oklog/ulid/v2"
 
 	"confman/events"
 	"confman/projections"
@@ -41,10 +44,27 @@ func New(c Config) *Node {
 	return n
 }
 
+// Fork is a node with the history so far. What either writes from now on the
+// other does not see. It announces nothing.
+func (n *Node) Fork() *Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fork := New(Config{Rules: n.config.Rules})
+	fork.state.Store(n.state.Load())
+	fork.rows.take(&n.rows)
+	fork.raft = n.raft
+	return fork
+}
+
 // Submit decides a command, commits and announces what it comes to.
 func (n *Node) Submit(_ context.Context, c events.Command, s events.Stamp) (events.Outcome, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.commit(c, s)
+}
+
+// commit is Submit. n.mu is held.
+func (n *Node) commit(c events.Command, s events.Stamp) (events.Outcome, error) {
 	now := n.state.Load()
 	if s.Claim != nil {
 		if r, ok := now.Receipt(s.Claim.ID); ok {
@@ -55,6 +75,13 @@ func (n *Node) Submit(_ context.Context, c events.Command, s events.Stamp) (even
 		}
 	}
 	p, err := n.config.Rules.Decide(now, c, s)
+	var low *events.LevelError
+	if errors.As(err, &low) {
+		if _, err := n.commit(events.RaiseLevel{Level: low.Needs}, events.Stamp{Time: s.Time, ID: ulid.Make(), Actor: events.System}); err != nil {
+			return events.Outcome{}, err
+		}
+		return n.commit(c, s)
+	}
 	if err != nil {
 		return events.Outcome{}, err
 	}

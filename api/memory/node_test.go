@@ -82,3 +82,24 @@ func TestAwaitReturnsOnceTheIndexIsThere(t *testing.T) {
 		t.Errorf("%v, and %d wait", err, n.Waiting())
 	}
 }
+
+func TestForksGoOnByThemselves(t *testing.T) {
+	n := memory.New(memory.Config{})
+	set(t, n, "a", "1")
+	fork, at := n.Fork(), n.State().Index()
+	set(t, fork, "a", "2")
+	set(t, n, "a", "3")
+	set(t, n, "b", "1")
+	for _, test := range []struct {
+		node  *memory.Node
+		value string
+		last  uint64
+	}{{n, "3", at + 2}, {fork, "2", at + 1}} {
+		h, release := test.node.History(test.node.State().Index())
+		defer release()
+		e, err := h.Entry("pay", "a")
+		if err != nil || string(e.Value.JSON) != test.value || test.node.State().Index() != test.last || h.Verify(1, events.Chain{}) != nil {
+			t.Errorf("at %d: %+v, %v, want %s at %d", test.node.State().Index(), e, err, test.value, test.last)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -31,6 +32,16 @@ func (s *rows) write(written []projections.Row) {
 			old = old[:len(old)-1]
 		}
 		s.versions[k] = append(old, r)
+	}
+}
+
+// take copies what another one keeps.
+func (s *rows) take(from *rows) {
+	from.mu.RLock()
+	defer from.mu.RUnlock()
+	s.keys, s.versions = slices.Clone(from.keys), maps.Clone(from.versions)
+	for k, versions := range s.versions {
+		s.versions[k] = slices.Clip(versions) // neither appends where the other does
 	}
 }
 

@@ -51,13 +51,23 @@ type Event struct {
 }
 
 // ConfigChange is the data of a config event. Value and Type are absent when
-// the event deleted the key.
+// the event deleted the key. Description and Tags are all that the entry has
+// from then on, not what changed of them.
 type ConfigChange struct {
-	Value    json.RawMessage  `json:"value,omitempty"`
-	Type     string           `json:"type,omitempty"`
-	Version  uint64           `json:"version"`
-	Comment  string           `json:"comment,omitempty"`
-	Previous *PreviousVersion `json:"previous,omitempty"` // absent when the key is new
+	Value       json.RawMessage  `json:"value,omitempty"`
+	Type        string           `json:"type,omitempty"`
+	Version     uint64           `json:"version"`
+	Description string           `json:"description,omitempty"`
+	Tags        []string         `json:"tags,omitempty"`
+	Comment     string           `json:"comment,omitempty"`
+	Previous    *PreviousVersion `json:"previous,omitempty"` // absent when the key is new
+	Source      *EntrySource     `json:"source,omitempty"`   // of a rollback, also of one to a time when the key was absent
+}
+
+// EntrySource is the earlier state of a key that a rollback brought back.
+type EntrySource struct {
+	Version uint64 `json:"version,omitempty"` // 0: the key did not exist
+	Index   uint64 `json:"index"`             // as of this event
 }
 
 // PreviousVersion is what a change replaced.

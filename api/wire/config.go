@@ -19,6 +19,7 @@ type ConfigEntry struct {
 	Index       uint64    `json:"index,omitempty"`    // the event that made this version
 	Position    string    `json:"position,omitempty"` // the same as a position
 	Description string    `json:"description,omitempty"`
+	Tags        []string  `json:"tags,omitempty"`
 	Comment     string    `json:"comment,omitempty"` // said by whoever made this version
 	CreatedAt   time.Time `json:"createdAt,omitzero"`
 	CreatedBy   string    `json:"createdBy,omitempty"`
@@ -41,11 +42,12 @@ type BulkEntry struct {
 
 // PutConfig is the body of a direct write. Value is required: nil means that
 // the body had none, which is not the same as null. An empty Type is inferred
-// from the value; a nil Description stays as it is.
+// from the value; a nil Description stays as it is, and so do nil Tags.
 type PutConfig struct {
 	Value       json.RawMessage `json:"value"`
 	Type        string          `json:"type,omitempty"`
 	Description *string         `json:"description,omitempty"`
+	Tags        *[]string       `json:"tags,omitempty"`
 	Comment     string          `json:"comment,omitempty"`
 }
 

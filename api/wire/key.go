@@ -19,7 +19,7 @@ type Grant struct {
 type NewKey struct {
 	Name      string     `json:"name"`
 	Principal string     `json:"principal,omitempty"`
-	Grants    []Grant    `json:"grants"`
+	Grants    []Grant    `json:"grants,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
 
@@ -31,6 +31,7 @@ type APIKey struct {
 	Name      string     `json:"name"`
 	Principal string     `json:"principal"`
 	Grants    []Grant    `json:"grants"`
+	Roles     bool       `json:"roles,omitempty"` // it also has the roles that namespaces give its principal
 	CreatedAt time.Time  `json:"createdAt"`
 	CreatedBy string     `json:"createdBy,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`

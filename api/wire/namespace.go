@@ -25,20 +25,3 @@ type PutNamespace struct {
 	Owner       *string   `json:"owner,omitempty"`
 	Settings    *Settings `json:"settings,omitempty"`
 }
-
-// Settings are the rules of a namespace. A nil member is not set here and is
-// inherited from the nearest parent that sets it, unless Inherit is false.
-type Settings struct {
-	RequireApproval          *bool  `json:"requireApproval,omitempty"`
-	MinApprovers             *int   `json:"minApprovers,omitempty"`
-	RollbackRequiresApproval *bool  `json:"rollbackRequiresApproval,omitempty"`
-	AllowBypass              *bool  `json:"allowBypass,omitempty"`
-	Quota                    *Quota `json:"quota,omitempty"`
-	Inherit                  *bool  `json:"inherit,omitempty"`
-}
-
-// Quota limits what a namespace holds; 0 is no limit.
-type Quota struct {
-	Keys  int64 `json:"keys,omitempty"`
-	Bytes int64 `json:"bytes,omitempty"`
-}

@@ -11,6 +11,8 @@ const (
 	ProblemConflict            = "/problems/conflict"               // 409; a transaction's conditions too
 	ProblemApprovalRequired    = "/problems/approval-required"      // 409: changes here go through drafts
 	ProblemDraftLocked         = "/problems/draft-locked"           // 409: the draft is under review
+	ProblemFrozen              = "/problems/frozen"                 // 409: a freeze, or outside the change windows
+	ProblemOverQuota           = "/problems/over-quota"             // 409: the namespace is full
 	ProblemOtherHistory        = "/problems/other-history"          // 409: the position belongs to another history
 	ProblemCompacted           = "/problems/compacted"              // 410: the position is no longer retained
 	ProblemConditionFailed     = "/problems/condition-failed"       // 412: If-Match, If-None-Match

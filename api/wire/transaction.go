@@ -12,11 +12,13 @@ type Transaction struct {
 }
 
 // Condition holds while the key is at this version; 0 means that there is no
-// such entry.
+// such entry. Without a key it is about the namespace itself: Index is then the
+// event that last changed anything in it, entries included, 0 for none.
 type Condition struct {
 	Namespace string `json:"namespace"`
-	Key       string `json:"key"`
-	Version   uint64 `json:"version"`
+	Key       string `json:"key,omitempty"`
+	Version   uint64 `json:"version,omitempty"`
+	Index     uint64 `json:"index,omitempty"`
 }
 
 // SetOperation writes one key; its members mean what they mean in PutConfig.
@@ -26,6 +28,7 @@ type SetOperation struct {
 	Value       json.RawMessage `json:"value"`
 	Type        string          `json:"type,omitempty"`
 	Description *string         `json:"description,omitempty"`
+	Tags        *[]string       `json:"tags,omitempty"`
 }
 
 // DeleteOperation deletes one key, which must exist.

@@ -53,7 +53,7 @@ const (
 	ReasonRevoked      = "revoked"       // the caller's right ended
 	ReasonExpired      = "expired"       // the API key or the ticket expired
 	ReasonInvalid      = "invalid"       // the client sent what this end does not take; Detail
-	ReasonForbidden    = "forbidden"     // WebSocket: the caller may not watch that
+	ReasonForbidden    = "forbidden"     // the caller may not watch that, or not any more
 	ReasonLimit        = "limit"         // WebSocket: too many watches
 	ReasonBehind       = "behind"        // this node has not come as far as the position; try another
 	ReasonUnwatched    = "unwatched"     // the client asked for it
