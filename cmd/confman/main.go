@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // change windows name time zones, and a container may know none
 
 	"golang.org/x/term"
 

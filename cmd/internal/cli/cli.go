@@ -60,7 +60,18 @@ func New(env Env) *cobra.Command {
 		watchChanges(env), execute(env), syncFiles(env),
 		group("namespace", "Namespaces", namespaceList(env), namespaceCreate(env), namespaceShow(env), namespaceDelete(env)),
 		group("key", "API keys", keyCreate(env), keyList(env), keyRevoke(env)),
-		whoami(env),
+		group("draft", "Changes that are saved and not published", draftSet(env), draftDelete(env), draftDiscard(env), draftList(env), draftShow(env)),
+		group("request", "Publish requests: drafts under review", requestSubmit(env), requestList(env), requestShow(env), requestImpact(env),
+			requestApprove(env), requestReject(env), requestWithdraw(env), requestBypass(env), requestWait(env)),
+		group("schema", "JSON Schemas of namespaces", schemaGet(env), schemaSet(env), schemaUnset(env), schemaTest(env), schemaValidate(env)),
+		group("role", "Who may do what in a namespace", roleList(env), roleGrant(env), roleRevoke(env), roleSet(env)),
+		group("settings", "How changes in a namespace are made", settingsGet(env), settingsSet(env), settingsFreeze(env), settingsThaw(env)),
+		group("access", "What a principal may do, and why", accessExplain(env)),
+		rollback(env), revert(env), diff(env), promote(env),
+		group("webhook", "Endpoints that are told of events", webhookCreate(env), webhookList(env), webhookShow(env), webhookDelete(env),
+			webhookSwitch(env, "enable", "Go on telling an endpoint of events", false), webhookSwitch(env, "disable", "Stop telling an endpoint of events", true),
+			webhookRotate(env), webhookDeliveries(env), webhookResend(env), webhookVerify(env)),
+		whoami(env), login(env), logout(env),
 		group("cluster", "The cluster and its members", clusterStatus(env), clusterAdd(env), clusterRemove(env),
 			clusterPromote(env), clusterTransferLeader(env), clusterSnapshot(env)),
 		group("context", "Named clusters in the client's configuration file", contextList(env), contextShow(env), contextUse(env)),
@@ -81,7 +92,8 @@ const rootHelp = `Confman: a governed configuration service.
 A client finds its cluster through flags, CONFMAN_* variables, or a context:
 
   CONFMAN_ADDR          URLs of some members, divided by commas (default http://127.0.0.1:6100)
-  CONFMAN_API_KEY       the API key, or CONFMAN_API_KEY_FILE, a file that holds it
+  CONFMAN_API_KEY       the API key, or CONFMAN_API_KEY_FILE, a file that holds it;
+                        people may log in instead (confman login)
   CONFMAN_NAMESPACE     the namespace for commands that are given none
   CONFMAN_CONTEXT       a context of $XDG_CONFIG_HOME/confman/config.yaml (see confman context)
 

@@ -54,11 +54,7 @@ func (s *connection) ask(cmd *cobra.Command, work func(context.Context, *client.
 		return
 	}
 	s.timeout = completionTime
-	parent := cmd.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, c, end, err := s.connect(parent)
+	ctx, c, end, err := s.connect(cmd)
 	if err != nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,11 @@ type connection struct {
 	explicit  bool   // the namespace was on the command line
 	timeout   time.Duration
 	quiet     bool
+	noColour  bool
 	output    format
+
+	login   string   // what a login for this cluster is kept under
+	session *session // to be sent in place of an API key; nil: none
 
 	// retrying is told of every failure that another attempt follows, in place of
 	// the one note that a person gets. Nil: none is wanted.
@@ -55,7 +60,7 @@ func (s *connection) reach(cmd *cobra.Command) {
 	f.StringVar(&s.context, "context", "", "take address, key and namespace from this context")
 	f.DurationVar(&s.timeout, "timeout", defaultTimeout, "give up after this long; 0 is never")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "no confirmations and notes on stderr, only errors")
-	f.Bool("no-color", false, "no colours; there are none, so this and NO_COLOR are always obeyed")
+	f.BoolVar(&s.noColour, "no-color", false, "no colours; there are some only on a terminal, and none with NO_COLOR")
 	settings.MarkSecret(f, "api-key")
 }
 
@@ -89,7 +94,7 @@ func (s *connection) load(cmd *cobra.Command) error {
 		given[name] = f.Changed(name)
 	}
 	s.explicit = given["namespace"]
-	if _, err := settings.Load(f, s.env.Environ, "", Settings(cmd.Root())...); err != nil {
+	if _, err := settings.Load(f, withoutHookVariables(s.env.Environ), "", Settings(cmd.Root())...); err != nil {
 		return &usageError{command: cmd.CommandPath(), err: err}
 	}
 	chosen, err := s.env.context(s.context)
@@ -102,7 +107,10 @@ func (s *connection) load(cmd *cobra.Command) error {
 	if open("addr") && len(chosen.Addr) > 0 {
 		s.addr = chosen.Addr
 	}
-	if fromContext && open("api-key") {
+	if err := s.loadLogin(fromContext, f.Changed("api-key"), chosen); err != nil {
+		return err
+	}
+	if fromContext && open("api-key") && s.session == nil {
 		key, err := chosen.key()
 		if err != nil {
 			return err
@@ -113,6 +121,27 @@ func (s *connection) load(cmd *cobra.Command) error {
 	}
 	if open("namespace") && chosen.Namespace != "" {
 		s.namespace = chosen.Namespace
+	}
+	return nil
+}
+
+// loadLogin looks for a login for the addresses, to be sent unless a flag or a
+// variable gives an API key.
+func (s *connection) loadLogin(fromContext, keyGiven bool, chosen cluster) error {
+	context := ""
+	if fromContext {
+		context = chosen.name
+	}
+	s.login = loginName(context, s.addr)
+	if keyGiven {
+		return nil
+	}
+	kept, found, err := s.env.session(s.login, s.addr)
+	if err != nil {
+		return err
+	}
+	if found {
+		s.session, s.apiKey = &kept, ""
 	}
 	return nil
 }
@@ -131,8 +160,9 @@ func Settings(cmd *cobra.Command) []string {
 	return names
 }
 
-// connect makes the client; close ends it and the timeout of ctx.
-func (s *connection) connect(parent context.Context) (ctx context.Context, c *client.Client, end func(), err error) {
+// connect makes the client; end ends it and the timeout of ctx. A login that has
+// expired is renewed.
+func (s *connection) connect(cmd *cobra.Command) (ctx context.Context, c *client.Client, end func(), err error) {
 	config := client.Config{Endpoints: s.addr, Key: s.apiKey, UserAgent: "confman/" + s.env.Version, OnRetry: s.retrying}
 	if s.env.Interactive && s.retrying == nil {
 		said := false
@@ -143,12 +173,26 @@ func (s *connection) connect(parent context.Context) (ctx context.Context, c *cl
 			said = true
 		}
 	}
-	if c, err = client.New(config); err != nil {
-		return nil, nil, nil, fmt.Errorf("setting addr or api-key: %w", err)
+	if ctx = cmd.Context(); ctx == nil {
+		ctx = context.Background()
 	}
-	ctx, cancel := parent, context.CancelFunc(func() {})
+	cancel := context.CancelFunc(func() {})
 	if s.timeout > 0 {
-		ctx, cancel = context.WithTimeout(parent, s.timeout)
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+	}
+	if s.session != nil {
+		b := newBearer(s.env, s.login, *s.session)
+		if _, err := b.token(ctx); err != nil {
+			cancel()
+			return nil, nil, nil, err
+		}
+		config.HTTP = &http.Client{Transport: b}
+		expire := cancel
+		cancel = func() { expire(); b.base.CloseIdleConnections() }
+	}
+	if c, err = client.New(config); err != nil {
+		cancel()
+		return nil, nil, nil, &usageError{command: cmd.CommandPath(), err: fmt.Errorf("setting addr or api-key: %w", err)}
 	}
 	return ctx, c, func() { cancel(); c.Close() }, nil
 }
@@ -159,9 +203,9 @@ func (s *connection) runs(cmd *cobra.Command, work func(ctx context.Context, c *
 		if err := s.load(cmd); err != nil {
 			return err
 		}
-		ctx, c, end, err := s.connect(cmd.Context())
+		ctx, c, end, err := s.connect(cmd)
 		if err != nil {
-			return &usageError{command: cmd.CommandPath(), err: err}
+			return err
 		}
 		defer end()
 		return work(ctx, c, args)
@@ -179,9 +223,9 @@ func (s *connection) runsPatiently(cmd *cobra.Command, work func(ctx context.Con
 		}
 		patience := s.timeout
 		s.timeout = 0
-		ctx, c, end, err := s.connect(cmd.Context())
+		ctx, c, end, err := s.connect(cmd)
 		if err != nil {
-			return &usageError{command: cmd.CommandPath(), err: err}
+			return err
 		}
 		defer end()
 		return work(ctx, c, patience, args)

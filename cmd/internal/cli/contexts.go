@@ -33,6 +33,7 @@ type cluster struct {
 	APIKeyFile string    `yaml:"api-key-file"` // "~/" at its beginning is the home directory
 	Namespace  string    `yaml:"namespace"`
 
+	name string
 	home string // what ~ stands for
 }
 
@@ -94,7 +95,7 @@ func (e Env) contexts() (contexts, error) {
 		if context.APIKey != "" && info.Mode().Perm()&0o077 != 0 {
 			return file, fmt.Errorf("%s holds the API key of context %s and others may read it (mode %#o): chmod 600 it", path, name, info.Mode().Perm())
 		}
-		context.home = e.lookup("HOME")
+		context.name, context.home = name, e.lookup("HOME")
 		file.Contexts[name] = context
 	}
 	return file, nil

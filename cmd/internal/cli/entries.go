@@ -225,7 +225,7 @@ func deleteEntry(env Env) *cobra.Command {
 			write.IfVersion = &ifVersion
 		}
 		if err := c.Delete(ctx, namespace, key, write); err != nil {
-			return err
+			return orReviewed(err, namespace, key, "delete "+namespace+" "+key)
 		}
 		d.note("%s/%s deleted", namespace, key)
 		return nil

@@ -108,17 +108,26 @@ func hintFor(err error) string {
 	var wrong *usageError
 	var unknown *client.UnknownOutcome
 	var stopped *unfinished
+	var held *reviewed
 	switch {
 	case errors.As(err, &wrong):
 		return wrong.command + " --help"
+	case errors.As(err, &held):
+		return held.hint()
 	case errors.As(err, &stopped) && stopped.hint() != "":
 		return stopped.hint()
 	case errors.As(err, &unknown):
 		return "the same command with --idempotency-key " + unknown.IdempotencyKey + " settles it and changes nothing twice"
 	case errors.Is(err, client.ErrUnauthenticated):
-		return "give a valid API key: CONFMAN_API_KEY, CONFMAN_API_KEY_FILE, or a context (confman context show)"
+		return "give a valid API key: CONFMAN_API_KEY, CONFMAN_API_KEY_FILE, or a context (confman context show); people may use confman login"
 	case errors.Is(err, client.ErrForbidden):
 		return "confman whoami shows what this key may do"
+	case errors.Is(err, client.ErrApprovalRequired):
+		return "changes here are reviewed: confman draft set NS KEY VALUE && confman request submit NS KEY"
+	case errors.Is(err, client.ErrDraftLocked):
+		return "it is under review: confman request list says in which publish request, and withdrawing or rejecting that unlocks it"
+	case errors.Is(err, client.ErrFrozen), errors.Is(err, client.ErrOverQuota):
+		return "confman settings get NS --resolve shows freezes, windows and quotas, and which namespace sets them"
 	case errors.Is(err, client.ErrRedirect):
 		return "if that is a member of your cluster, add it to CONFMAN_ADDR"
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):

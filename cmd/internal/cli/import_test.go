@@ -188,7 +188,7 @@ func TestImportSaysHowItsTransactionEnded(t *testing.T) {
 	}{
 		{"refused value", 400, wire.ProblemMalformed, []wire.FieldError{{Pointer: "/set/1/value", Detail: "is wrong"}}, 7, "0 of 2 changes written; not written: the next 2, a to b: 400 Bad Request: b is wrong\n", ""},
 		{"forbidden", 403, wire.ProblemForbidden, nil, 5, "not written: the next 2, a to b: transaction: 403 Forbidden\n", "confman whoami"},
-		{"approval required", 409, wire.ProblemApprovalRequired, nil, 4, "not written: the next 2, a to b: transaction: 409 Conflict\n", ""},
+		{"approval required", 409, wire.ProblemApprovalRequired, nil, 4, "not written: the next 2, a to b: transaction: 409 Conflict\n", "changes here are reviewed: confman draft set"},
 		{"unknown", 504, wire.ProblemOutcomeUnknown, nil, 8, "perhaps written: the next 2, a to b: transaction: outcome unknown", "the same import again"},
 	}
 	for _, test := range tests {

@@ -46,7 +46,7 @@ func keyCreate(env Env) *cobra.Command {
 		}
 		made, err := c.CreateKey(ctx, key, w.write(nil))
 		if err != nil {
-			return aboutExpiry(err, expires, key.ExpiresAt)
+			return aboutMoment(err, "--expires", expires, key.ExpiresAt)
 		}
 		w.note("API key %s created for %s; it is shown only now", made.ID, made.Principal)
 		return w.output.print(env.Stdout, made, func() error {
@@ -75,31 +75,23 @@ func parseExpiry(cmd *cobra.Command, text string) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		duration, err := time.ParseDuration(text)
-		if err != nil || duration <= 0 {
-			return nil, usage(cmd, "--expires %q: want a time such as 2027-01-31T12:00:00Z or a duration such as 720h", text)
-		}
-		at = time.Now().Add(duration).Truncate(time.Second)
-	}
-	at = at.UTC()
-	return &at, nil
+	return moment(cmd, "--expires", text, 1)
 }
 
-// aboutExpiry says what repeating the command takes when --expires counts from
-// now: each time that is another request under the same idempotency key.
-func aboutExpiry(err error, given string, sent *time.Time) error {
+// aboutMoment says what repeating the command takes when the time of a flag
+// counts from now: each time that is another request under the same idempotency
+// key.
+func aboutMoment(err error, flag, given string, sent *time.Time) error {
 	if _, notLong := time.ParseDuration(given); notLong != nil {
 		return err
 	}
 	var problem *client.Problem
 	switch {
 	case errors.Is(err, client.ErrOutcomeUnknown):
-		return fmt.Errorf("%w; to repeat it say --expires %s", err, sent.Format(time.RFC3339))
+		return fmt.Errorf("%w; to repeat it say %s %s", err, flag, sent.Format(time.RFC3339))
 	case errors.As(err, &problem) && problem.Type == wire.ProblemIdempotencyMismatch:
-		return fmt.Errorf("%w; --expires %s counts from now, so this was asked for until %s, not for what the first time said: give a time",
-			err, given, sent.Format(time.RFC3339))
+		return fmt.Errorf("%w; %s %s counts from now, so this was asked for %s, not for what the first time said: give a time",
+			err, flag, given, sent.Format(time.RFC3339))
 	}
 	return err
 }

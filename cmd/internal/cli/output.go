@@ -166,11 +166,15 @@ func cell(text string) string {
 }
 
 // visible is cell for text that may be empty.
-func visible(text string) string {
+func visible(text string) string { return spelled(text, cellWidth) }
+
+// spelled is text on one line without control characters, cut after so many
+// characters.
+func spelled(text string, most int) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range text {
-		if n++; n > cellWidth {
+		if n++; n > most {
 			b.WriteRune('…')
 			break
 		}

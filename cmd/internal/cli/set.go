@@ -49,8 +49,7 @@ func set(env Env) *cobra.Command {
 	f.StringVar(&description, "description", "", "what the key is for; without this flag it stays as it is")
 	f.Uint64Var(&ifVersion, "if-version", 0, "only if the key is at this version; 0: only if it does not exist")
 	cmd.ValidArgsFunction = w.completeEntry(1)
-	types := []string{wire.TypeString, wire.TypeNumber, wire.TypeBoolean, wire.TypeJSON, wire.TypeBinary, wire.TypeSecretRef}
-	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(types, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("type", valueTypes())
 	return w.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		namespace, args, err := w.namespaced(cmd, args, 2)
 		if err != nil {
@@ -72,7 +71,7 @@ func set(env Env) *cobra.Command {
 		}
 		entry, err := c.Put(ctx, namespace, args[0], put, write)
 		if err != nil {
-			return err
+			return orReviewed(err, namespace, args[0], draftSetLine(namespace, args[0], args[1], put.Type))
 		}
 		return w.output.print(env.Stdout, entry, func() error {
 			verb := "set"

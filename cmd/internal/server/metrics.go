@@ -46,6 +46,8 @@ var standingGauges = []struct {
 	{gauge("marker_event_index", "Event index up to which the views are durable."), func(s replication.Standing, _ *replication.Node) float64 { return float64(s.Marker) }},
 	{gauge("event_index", "Last event folded."), func(_ replication.Standing, n *replication.Node) float64 { return float64(n.State().Index()) }},
 	{gauge("entries", "Live configuration entries."), func(_ replication.Standing, n *replication.Node) float64 { return float64(n.State().Len()) }},
+	{gauge("drafts", "Drafts that are saved and not published."), func(_ replication.Standing, n *replication.Node) float64 { return float64(n.State().DraftCount()) }},
+	{gauge("publish_requests_open", "Publish requests under review or scheduled."), func(_ replication.Standing, n *replication.Node) float64 { return float64(n.State().RequestCount()) }},
 }
 
 func gauge(name, help string) *prometheus.Desc {

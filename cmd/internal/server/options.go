@@ -27,6 +27,8 @@ type Options struct {
 	LogForm  string
 
 	Retention replication.Retention
+	Identity  IdentityOptions
+	Webhooks  WebhookOptions
 }
 
 // NodeOptions say who the node is and where it lives.
@@ -74,7 +76,7 @@ type WatchOptions struct {
 
 func (o *WatchOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.Max, "max-watches", streaming.DefaultWatches, "watches that one node serves at once")
-	f.IntVar(&o.MaxPerPrincipal, "max-watches-per-principal", streaming.DefaultPerPrincipal, "of them, those of one principal")
+	f.IntVar(&o.MaxPerPrincipal, "max-watches-per-principal", streaming.DefaultPerPrincipal, "watches of one principal that one node serves at once")
 }
 
 func (o WatchOptions) limits() streaming.Limits {
@@ -91,23 +93,25 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.Members.Peers, "peers", nil, "founding members ID=HOST:PORT, this node among them, the same list on all; alone: a cluster of one")
 	f.StringVar(&o.Members.Join, "join", "", "URL of a member of a running cluster to join")
 	f.BoolVar(&o.Members.Learner, "learner", false, "join without a vote, and stay so")
-	f.StringVar(&o.Members.TokenFile, "cluster-token-file", "", "file with the secret that all members share (required with --peers of several, and with --join)")
+	f.StringVar(&o.Members.TokenFile, "cluster-token-file", "", "file with the secret that all members share, 16 bytes or more (required)")
 	f.StringVar(&o.Members.FirstKey, "bootstrap-admin-key-file", "", "file with the first admin key, 16 bytes or more; without it one is made up and printed once")
 	f.DurationVar(&o.Members.Election, "election-timeout", replication.DefaultElectionTimeout, "how long without a leader before another is elected")
 	f.StringVar(&o.TLS.Cert, "tls-cert", "", "certificate of this node, PEM; with it the port speaks TLS only")
-	f.StringVar(&o.TLS.Key, "tls-key", "", "its key, PEM")
-	f.StringVar(&o.TLS.ClientCA, "tls-client-ca", "", "authorities whose client certificates are accepted, PEM")
+	f.StringVar(&o.TLS.Key, "tls-key", "", "key of --tls-cert, PEM")
+	f.StringVar(&o.TLS.ClientCA, "tls-client-ca", "", "authorities whose certificates say which machine a client is, PEM; not those of members")
 	f.StringVar(&o.TLS.PeerCert, "peer-tls-cert", "", "certificate that this node shows to members, PEM (default: --tls-cert)")
-	f.StringVar(&o.TLS.PeerKey, "peer-tls-key", "", "its key, PEM")
+	f.StringVar(&o.TLS.PeerKey, "peer-tls-key", "", "key of --peer-tls-cert, PEM")
 	f.StringVar(&o.TLS.PeerCA, "peer-tls-ca", "", "authorities that members' certificates must be of, PEM; with it members must show one")
 	f.BoolVar(&o.HTTP.Forward, "forward", false, "carry writes to the leader instead of redirecting clients (307)")
 	f.StringSliceVar(&o.HTTP.CORSOrigins, "cors-origin", nil, "web origin that may read answers, such as https://console.example")
-	f.StringSliceVar(&o.HTTP.AllowedHosts, "allowed-host", nil, "host name that requests may address (default: any)")
+	f.StringSliceVar(&o.HTTP.AllowedHosts, "allowed-host", nil, "host name that requests may address, beside that of --advertise (default: any)")
 	f.Var(&o.Limits.MaxValueBytes, "max-value-bytes", "size limit of one value")
 	f.Var(&o.Limits.MinFreeBytes, "min-free-bytes", "free disk space below which writes are refused")
 	o.Watches.flags(f)
 	f.Uint64Var(&o.Retention.Events, "retention-events", 0, "events that the history keeps, 0 for all; either limit of retention lets events go")
 	f.DurationVar(&o.Retention.Age, "retention-age", 0, "how long the history keeps events, at least 1m; 0 for ever")
+	o.Identity.flags(f)
+	o.Webhooks.flags(f)
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogForm, "log-format", "auto", "auto, json or console")
 }
@@ -133,7 +137,10 @@ func (o *Options) validate() error {
 	if o.Watches.Max < 0 || o.Watches.MaxPerPrincipal < 0 {
 		return errors.New("--max-watches and --max-watches-per-principal are not negative")
 	}
-	return o.validateTLS()
+	if _, err := o.Webhooks.prefixes(); err != nil {
+		return err
+	}
+	return errors.Join(o.Identity.validate(), o.validateTLS())
 }
 
 func (o *Options) validateTLS() error {

@@ -10,6 +10,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"confman/events"
 	"confman/replication"
 	"confman/streaming"
+	"confman/streaming/webhooks"
 )
 
 // Limits of one connection.
@@ -39,6 +41,7 @@ type Env struct {
 	Version string
 	// Fatal ends the process at once; the node can no longer be trusted.
 	Fatal func(error)
+	Now   func() time.Time // nil: the clock
 }
 
 // Server is one running node: its listener, its replica, its API.
@@ -51,6 +54,10 @@ type Server struct {
 	node     *replication.Node
 	served   chan error
 	requests context.CancelFunc // ends the requests that wait for something
+	members  *http.Transport    // to the other members, for requests and questions of clients
+
+	deliverer      *webhooks.Deliverer
+	stopDeliveries func()
 }
 
 // Start opens the port and the node. The node may still be waiting for its
@@ -58,6 +65,9 @@ type Server struct {
 func Start(o Options, env Env) (*Server, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
+	}
+	if env.Now == nil {
+		env.Now = time.Now
 	}
 	certs, err := loadCertificates(o.TLS, env.Log)
 	if err != nil {
@@ -75,6 +85,7 @@ func Start(o Options, env Env) (*Server, error) {
 	if certs != nil {
 		s.http.TLSConfig = certs.serverConfig()
 	}
+	s.deliver(s.deliverer)
 	go func() { s.served <- s.serve() }()
 	return s, nil
 }
@@ -85,18 +96,21 @@ func open(o Options, env Env, certs *certificates, hub *streaming.Hub) (*Server,
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", o.Node.Listen)
+	s := &Server{options: o, hub: hub, members: transport(certs), served: make(chan error, 1)}
+	secret := []byte(config.Token)
+	who, err := s.identity(env, certs, secret)
 	if err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", o.Node.Listen); err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	node, err := replication.Open(config)
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+	if s.node, err = replication.Open(config); err != nil {
+		return nil, errors.Join(err, s.listener.Close())
 	}
-	s := &Server{options: o, listener: listener, hub: hub, node: node, served: make(chan error, 1)}
-	handler, err := s.handler(env, certs, []byte(config.Token))
+	handler, err := s.handler(env, certs, secret, who)
 	if err != nil {
-		return nil, errors.Join(err, node.Close(), listener.Close())
+		return nil, errors.Join(err, s.node.Close(), s.listener.Close())
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -120,6 +134,7 @@ func (s *Server) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-s.served:
 	}
+	s.stopDeliveries() // while this node may still write how far they came
 	s.goodbye()
 	// Both at once: the node hands leadership over and waits for whoever reads
 	// from its stores; the listener lets those finish, and not for ever.
@@ -133,6 +148,7 @@ func (s *Server) Wait(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	err = errors.Join(err, <-closed)
+	s.members.CloseIdleConnections()
 	s.hub.Close()
 	return err
 }
@@ -146,28 +162,43 @@ func (s *Server) goodbye() {
 	s.api.Drain(ctx)
 }
 
+// transport is for calling other members in the name of a client.
+func transport(certs *certificates) *http.Transport {
+	t := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTimeout}
+	if certs != nil {
+		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return (&tls.Dialer{Config: certs.dial()}).DialContext(ctx, network, address) // the certificates of the moment
+		}
+	}
+	return t
+}
+
 // handler serves members under /internal/v1/ and everybody else by the API.
-func (s *Server) handler(env Env, certs *certificates, secret []byte) (http.Handler, error) {
+func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Identity) (http.Handler, error) {
 	registry, err := newRegistry(s.node, env.Version)
 	if err != nil {
+		return nil, err
+	}
+	if s.deliverer, err = newDeliverer(s.options.Webhooks, s.node, s.hub, env); err != nil {
+		return nil, err
+	}
+	if err := registry.Register(webhookCollector{s.deliverer}); err != nil {
 		return nil, err
 	}
 	config := api.Config{
 		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Hub: s.hub,
 		NodeID: s.options.Node.ID, Version: env.Version, Scheme: "http",
 		Limits:   api.Limits{Rules: s.options.rules(), Watches: s.options.Watches.limits()},
-		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.HTTP.AllowedHosts, TicketSecret: secret},
-		Registry: registry, Log: env.Log, Now: time.Now, NewID: newID, Random: rand.Reader,
+		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.allowedHosts(), TicketSecret: secret},
+		Identity: who,
+		Outside:  api.Outside{Members: s.members, Webhooks: s.deliverer},
+		Registry: registry, Log: env.Log, Now: env.Now, NewID: newID, Random: rand.Reader,
 	}
-	forward := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTimeout}
 	if certs != nil {
 		config.Scheme = "https"
-		forward.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return (&tls.Dialer{Config: certs.dial()}).DialContext(ctx, network, address) // the certificates of the moment
-		}
 	}
 	if s.options.HTTP.Forward {
-		config.Forward = forward
+		config.Forward = s.members
 	}
 	public, err := api.New(config)
 	if err != nil {
@@ -186,6 +217,17 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte) (http.Hand
 		}
 		members.ServeHTTP(w, r)
 	}), nil
+}
+
+// allowedHosts are the host names that requests may address: the given ones, and
+// that by which members reach this one and redirects name it. None: any.
+func (o Options) allowedHosts() []string {
+	given := o.HTTP.AllowedHosts
+	own, _, err := net.SplitHostPort(o.Node.Advertise)
+	if len(given) == 0 || err != nil {
+		return given
+	}
+	return append(slices.Clip(given), own)
 }
 
 func newID() ulid.ULID { return ulid.MustNew(ulid.Now(), rand.Reader) }
