@@ -77,6 +77,9 @@ func (x *exchange) side(name string) (s side, err error) {
 		s.entries, s.release = infallible(x.state.Entries(namespace)), func() {}
 	} else {
 		index, err := x.moment(name, when)
+		if err == nil {
+			index, err = x.whole(index)
+		}
 		if err != nil {
 			return s, err
 		}

@@ -84,6 +84,10 @@ func (w *world) changeRows() matrix {
 				may: both(on(events.Viewer, here, "web/live"), on(events.Editor, here, "db/new")),
 			},
 			{
+				path: "/api/v1/transactions", body: `{"if":[{"namespace":"` + here + `","key":"db/live","version":2}],"set":[{"namespace":"` + here + `","key":"db/new","value":1}]}`,
+				may: both(on(events.Viewer, here, "db/live"), on(events.Editor, here, "db/new")),
+			},
+			{
 				path: "/api/v1/transactions", body: `{"if":[{"namespace":"` + here + `","index":1}],"set":[{"namespace":"` + here + `","key":"db/new","value":1}]}`,
 				may: both(on(events.Viewer, here, ""), on(events.Editor, here, "db/new")), ends: 409,
 			},

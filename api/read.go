@@ -219,6 +219,9 @@ func (x *exchange) past() (h *projections.History, release func(), err error) {
 		return nil, func() {}, nil
 	}
 	index, err := x.moment(wire.ParamAt, given)
+	if err == nil {
+		index, err = x.whole(index)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -230,4 +233,23 @@ func (x *exchange) past() (h *projections.History, release func(), err error) {
 	}
 	x.reflects(position)
 	return h, release, nil
+}
+
+// whole is the last event of the transaction that an event belongs to: nobody ever
+// saw a part of one, so the past has none either.
+func (x *exchange) whole(index uint64) (uint64, error) {
+	h, release := x.Reader.History(x.Reader.State().Index())
+	defer release()
+	if index < h.Oldest() { // none, or no longer kept, as whoever reads it is told
+		return index, nil
+	}
+	for r, err := range h.Records(index) {
+		if err != nil {
+			return 0, err
+		}
+		if index = r.Index; !r.More {
+			break
+		}
+	}
+	return index, nil
 }

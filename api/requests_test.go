@@ -187,12 +187,12 @@ func TestAnApprovedRequestWaitsForItsTime(t *testing.T) {
 		}
 	}
 	later := d.ask(`{"changes":[{"namespace":"pay","key":"a","value":1}],"publishAt":"` + at.Format(time.RFC3339) + `"}`)
-	if r := decodeAs[wire.PublishRequest](d.say(later, "approve", "", d.rita).is(200)); r.State != wire.RequestScheduled || !r.PublishAt.Equal(at) || r.Resolution != nil {
+	if r := decodeAs[wire.PublishRequest](d.say(later, "approve", "", d.rita).is(200)); r.State != wire.RequestScheduled || r.DueAt == nil || !r.DueAt.Equal(at) || !r.PublishAt.Equal(at) || r.Resolution != nil {
 		t.Errorf("%+v", r)
 	}
 	d.settings("pay", events.Settings{Freezes: []events.Freeze{{From: moment, Until: at, Reason: "the audit"}}})
 	frozen := d.ask(`{"changes":[{"namespace":"pay","key":"b","value":2}]}`)
-	if r := decodeAs[wire.PublishRequest](d.say(frozen, "approve", "", d.rita).is(200)); r.State != wire.RequestScheduled || !r.PublishAt.Equal(at) {
+	if r := decodeAs[wire.PublishRequest](d.say(frozen, "approve", "", d.rita).is(200)); r.State != wire.RequestScheduled || r.PublishAt != nil || r.DueAt == nil || !r.DueAt.Equal(at) {
 		t.Errorf("%+v", r)
 	}
 	if got := keysOf(d.walk(requestsPath+"?state=scheduled"), requestID); len(got) != 2 {

@@ -145,6 +145,9 @@ func (x *exchange) rollbackTo(asked wire.Rollback) (h *projections.History, rele
 			return nil, nil, err
 		}
 	}
+	if index, err = x.whole(index); err != nil {
+		return nil, nil, err
+	}
 	h, release = x.Reader.History(index)
 	return h, release, nil
 }

@@ -71,15 +71,6 @@ type fact struct {
 	data           events.Data
 }
 
-// governing is the guard of whatever changes entries: on the policies, or, in a
-// history that can have none, that it stays one.
-func (w world) governing() events.Guard {
-	if w.cluster.Level >= 3 {
-		return events.Guard{Subject: events.Subject{Noun: events.ThePolicies}, Revision: w.PoliciesRevision()}
-	}
-	return theCluster(w.cluster.Revision)
-}
-
 // ruling is one row of a table of rules.
 type ruling struct {
 	name    string

@@ -58,7 +58,8 @@ func TestGovernedChangeNeedsLevel3(t *testing.T) {
 		command events.Command
 		kind    events.Kind
 	}{
-		{tagged, "config.updated"}, {back, "config.deleted"},
+		{tagged, "config.updated"},
+		{back, "config.deleted"},
 		{events.SaveDraft{Namespace: "pay", Key: "url", Content: content(`1`)}, "draft.saved"},
 		{events.PutRoles{Namespace: "pay", Roles: events.Roles{Inherit: new(false)}}, "namespace.roles-changed"},
 		{events.PutSchema{Namespace: "pay", Schema: events.SchemaDoc{Schema: schema(`true`)}}, "namespace.schema-changed"},

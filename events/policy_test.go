@@ -53,7 +53,7 @@ func TestPutRoles(t *testing.T) {
 		{name: "where there are none", in: governed(), command: conditional(20), refused: events.ErrCondition, says: "does not exist"},
 		{name: "a bad namespace", in: given, command: put("a//b", bob), refused: events.ErrInvalid, says: "namespace"},
 		{name: "for nobody", in: given, command: grant(events.RoleGrant{Role: events.Viewer}), refused: events.ErrInvalid, says: "grants/0 names nobody"},
-		{name: "for two", in: given, command: grant(events.RoleGrant{Role: events.Viewer, Principal: "a", Group: "b"}), refused: events.ErrInvalid, says: "neither or both"},
+		{name: "for two", in: given, command: grant(events.RoleGrant{Role: events.Viewer, Principal: "a", Group: "b"}), refused: events.ErrInvalid, says: "grants/0 names both"},
 		{name: "for the cluster", in: given, command: grant(events.RoleGrant{Role: events.Viewer, Principal: "system"}), refused: events.ErrInvalid, says: "the cluster itself"},
 		{name: "a bad principal", in: given, command: grant(events.RoleGrant{Role: events.Viewer, Principal: "a\nb"}), refused: events.ErrInvalid, says: "grants/0/principal"},
 		{name: "a bad group", in: given, command: grant(events.RoleGrant{Role: events.Viewer, Group: "a\tb"}), refused: events.ErrInvalid, says: "grants/0/group"},

@@ -117,8 +117,12 @@ func TestEveryLaterChangeIsNamed(t *testing.T) {
 func TestContentMakesTheSameEntry(t *testing.T) {
 	for _, v := range []events.Value{
 		text("a"), text("1"), parsed(`1.50`), parsed(`true`), parsed(`{"a":"1"}`),
-		{Type: events.JSON, JSON: []byte(`"a"`)}, {Type: events.JSON, JSON: []byte(`"1"`)}, {Type: events.JSON, JSON: []byte(`"\"q\""`)},
-		{Type: events.JSON, JSON: []byte(`null`)}, {Type: events.Binary, JSON: []byte(`"AAE="`)}, {Type: events.SecretRef, JSON: []byte(`"vault://a"`)},
+		{Type: events.JSON, JSON: []byte(`"a"`)},
+		{Type: events.JSON, JSON: []byte(`"1"`)},
+		{Type: events.JSON, JSON: []byte(`"\"q\""`)},
+		{Type: events.JSON, JSON: []byte(`null`)},
+		{Type: events.Binary, JSON: []byte(`"AAE="`)},
+		{Type: events.SecretRef, JSON: []byte(`"vault://a"`)},
 	} {
 		e := events.Entry{Value: v, Description: "d", Tags: []string{"a", "b"}, Revision: 1, Version: 1}
 		p, err := events.Rules{}.Decide(*governed(), events.SaveDraft{Namespace: "pay", Key: "new", Content: *e.Content(), Actor: "carol"}, events.Stamp{Time: time.Unix(1, 0)})

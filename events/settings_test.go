@@ -80,7 +80,8 @@ func TestWhenWindowsOpen(t *testing.T) {
 		{"the hour that is skipped is the day's first", []events.Window{{Days: []string{"sun"}, From: "00:00", To: "06:00", Timezone: "America/Havana"}}, "2026-03-08T06:00:00Z", "2026-03-08T06:00:00Z"},
 		{"and the day before is not meant", []events.Window{{Days: []string{"sat"}, From: "00:00", To: "06:00", Timezone: "America/Havana"}}, "2026-03-08T06:00:00Z", "2026-03-14T04:00:00Z"},
 		{
-			"the sooner of two", []events.Window{{Days: []string{"wed"}, From: "09:00", To: "17:00"}, {Days: []string{"tue"}, From: "20:00", To: "21:00"}},
+			"the sooner of two",
+			[]events.Window{{Days: []string{"wed"}, From: "09:00", To: "17:00"}, {Days: []string{"tue"}, From: "20:00", To: "21:00"}},
 			"2026-03-02T12:00:00Z", "2026-03-03T20:00:00Z",
 		},
 	} {

@@ -49,9 +49,9 @@ const (
 	MaxWebhooks     = 256 // of a cluster; the leader reads the history once for each
 	MaxURLBytes     = 2048
 	MaxWebhookKinds = 32
-	MaxDeadLetters  = 1000 // kept of one webhook; older ones are dropped
-	maxSecrets      = 10   // that hold at once; the oldest go first
-	minSecretBytes  = 24   // Standard Webhooks: 24 to 64
+	MaxDeadLetters  = 100 // kept of one webhook; older ones are dropped
+	maxSecrets      = 10  // that hold at once; the oldest go first
+	minSecretBytes  = 24  // Standard Webhooks: 24 to 64
 	maxSecretBytes  = 64
 	secretPrefix    = "whsec_"
 )
@@ -231,7 +231,7 @@ func (c UpdateWebhook) decide(d *decision) error {
 type RotateWebhook struct {
 	ID     string
 	Secret string
-	Until  time.Time // of the one before; not after the stamp's time: it ends at once
+	Until  time.Time // of the one before; not after the stamp's time: all old ones end at once
 }
 
 func (c RotateWebhook) decide(d *decision) error {
@@ -247,7 +247,7 @@ func (c RotateWebhook) decide(d *decision) error {
 		if i == 0 {
 			old.Until = c.Until
 		}
-		if old.Until.After(d.stamp.Time) && len(secrets) < maxSecrets {
+		if c.Until.After(d.stamp.Time) && old.Until.After(d.stamp.Time) && len(secrets) < maxSecrets {
 			secrets = append(secrets, old)
 		}
 	}

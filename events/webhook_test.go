@@ -101,8 +101,13 @@ func TestKindsAreMatchedByTheirFirstPart(t *testing.T) {
 		wanted string
 		want   bool
 	}{
-		{"config.updated", "config", true}, {"config.updated", "config.updated", true}, {"config.updated", "config.", false},
-		{"config.updated", "conf", false}, {"config.updated", "", false}, {"config.updated", "config.updated.x", false}, {"key.created", "config", false},
+		{"config.updated", "config", true},
+		{"config.updated", "config.updated", true},
+		{"config.updated", "config.", false},
+		{"config.updated", "conf", false},
+		{"config.updated", "", false},
+		{"config.updated", "config.updated.x", false},
+		{"key.created", "config", false},
 	} {
 		if got := tt.kind.Matches(tt.wanted); got != tt.want {
 			t.Errorf("%s is wanted by %q: %v", tt.kind, tt.wanted, got)

@@ -86,3 +86,13 @@ func BenchmarkListNamespaceOf1000(b *testing.B) {
 		}
 	}
 }
+
+// One write from the rules to the state after it, alone in its Raft entry.
+func BenchmarkDecideAndFoldPut(b *testing.B) {
+	state, _ := filled(b, 20_000)
+	p := &present{TB: b, State: state, raft: projections.Origin{Index: state.RaftIndex(), Term: 1}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		p.must(p.decide(set("team/3", fmt.Sprint("service/key-", 3000+i%1000), -i), time.Unix(3000, 0), ""))
+	}
+}

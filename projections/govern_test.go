@@ -31,7 +31,9 @@ func (s *sim) beginGoverned() {
 	first := []events.Command{
 		events.RaiseLevel{Level: 3},
 		events.PutRoles{Namespace: "/", Roles: events.Roles{Grants: []events.RoleGrant{
-			{Role: events.Admin, Principal: "ann"}, {Role: events.Publisher, Principal: "bob"}, {Role: events.Publisher, Principal: "eve"},
+			{Role: events.Admin, Principal: "ann"},
+			{Role: events.Publisher, Principal: "bob"},
+			{Role: events.Publisher, Principal: "eve"},
 			{Role: events.Admin, Principal: "gil"},
 			{Role: events.Publisher, Group: "sre"},
 		}}, Actor: "ann"},
@@ -278,8 +280,8 @@ func (s *sim) apiKey(on *projections.State, stamp *events.Stamp) events.Command 
 		ID: id, Name: pick(s.rng, []string{"ci", "bot", "ann", "bob"}), Digest: events.DigestKey(id), By: s.somebody(on, stamp),
 		Grants: []events.Grant{{Namespace: pick(s.rng, append(s.spaces, events.Root)), Role: pick(s.rng, []events.Role{events.Publisher, events.Admin})}},
 	}
-	if s.rng.IntN(2) == 0 {
-		c.ExpiresAt = s.now.Add(time.Duration(s.rng.IntN(300)) * time.Second)
+	if s.rng.IntN(4) > 0 {
+		c.ExpiresAt = s.now.Add(time.Duration(60+s.rng.IntN(1200)) * time.Second)
 	}
 	return c
 }

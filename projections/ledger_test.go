@@ -48,7 +48,6 @@ type policy struct {
 	schema   events.SchemaDoc
 	schemaAt uint64
 	settings events.Settings
-	document string // of the schema, where it is compared
 }
 
 // asked is an open publish request with what its drafts were when it was

@@ -70,9 +70,12 @@ func (p *Problem) Error() string {
 	if p.Detail != "" && p.Detail != p.Title {
 		b.WriteString(": " + p.Detail)
 	}
-	for i, field := range p.Errors {
-		b.WriteString(map[bool]string{true: ": ", false: "; "}[i == 0])
-		b.WriteString(strings.TrimSpace(field.Pointer + " " + field.Detail))
+	before := ": "
+	for _, field := range p.Errors {
+		if !strings.Contains(p.Detail, field.Detail) { // the detail may tell it already
+			b.WriteString(before + strings.TrimSpace(field.Pointer+" "+field.Detail))
+			before = "; "
+		}
 	}
 	return b.String()
 }

@@ -42,7 +42,7 @@ type Webhook struct {
 // Webhook, has the new secret. What is sent is signed with both until the old
 // one ends.
 type RotateSecret struct {
-	Overlap string `json:"overlap,omitempty"` // a Go duration; default 24h, 0s ends the old one at once
+	Overlap string `json:"overlap,omitempty"` // a Go duration; default 24h, 0s ends all old ones at once
 }
 
 // Delivery is one event on its way to an endpoint: a row of GET

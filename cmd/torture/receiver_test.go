@@ -187,7 +187,7 @@ func (e *endpoint) checkSignature(a visit) error {
 		good := a.signed(s.secret)
 		known = known || good
 		over := false
-		ending := i+2 < len(e.secrets) && a.at.After(e.secrets[i+2].asked) // the newest two sign
+		ending := false
 		for _, later := range e.secrets[i+1:] {
 			over = over || later.only && a.index > later.after
 			ending = ending || later.only && a.at.After(later.asked)

@@ -52,7 +52,7 @@ live                   -       -     pay/eu      /pool   is 5, must be at least 
 live                   -       -     pay/eu      /pool   is 5, must be at least 10
 2026-01-31T12:00:00Z   31      ana   pay         /pool   is 5, must be at least 10
 `, stderr: "confman: live values break the schema\n", code: 7, change: `POST namespaces/pay/schema?dry_run=true&last=100 {"schema":{"type":"object"}}`},
-		{args: "schema unset pay --yes", stderr: "schema of pay taken away\n", change: `PUT namespaces/pay/schema "r10" {}`},
+		{args: "schema unset pay --yes", stderr: "schema of pay taken away\n", change: `PUT namespaces/pay/schema "r10" {"schema":null}`},
 		{args: "schema get pay", stderr: "pay has no schema of its own\n"},
 		{args: "schema validate DIR/s.json DIR/v.json", stdout: "is not a number\n", stderr: "confman: DIR/v.json is invalid\n", code: 7},
 		{args: "settings set pay requireApproval=true minApprovers=2 quota.bytes=10MiB quota.keys=5", stderr: "settings of pay changed\n", change: `PUT namespaces/pay/settings * {"requireApproval":true,"minApprovers":2,"quota":{"keys":5,"bytes":10485760}}`},

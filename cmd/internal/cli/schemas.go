@@ -132,6 +132,7 @@ func schemaUnset(env Env) *cobra.Command {
 		if ok, err := s.confirm(cmd, "take the schema of %s away", namespace); !ok {
 			return err
 		}
+		s.put.Schema = json.RawMessage("null")
 		return s.apply(ctx, c, namespace, "taken away")
 	})
 }
