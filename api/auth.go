@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -159,10 +158,9 @@ func (x *exchange) lookUpKey() (events.APIKey, bool) {
 	return x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
 }
 
-// admit takes the request out of the principal's rate. Nobody is kept from taking
-// something away or from having a say in a review.
+// admit takes the request out of the principal's rate.
 func (x *exchange) admit() error {
-	if x.Identity.Rates == nil || x.r.Method == http.MethodDelete || x.endpoint.unlimited {
+	if x.Identity.Rates == nil || x.endpoint.unlimited() {
 		return nil
 	}
 	if after, ok := x.Identity.Rates.Allow(x.principal.Name); !ok {

@@ -22,6 +22,8 @@ func (x *exchange) entryHistory() error {
 	}
 	h, release := x.Reader.History(newest)
 	defer release()
+	now, done := x.Reader.History(x.state.Index()) // a publish request ends after its changes
+	defer done()
 	var page rows
 	last := uint64(0)
 	for e, err := range h.Versions(x.names.namespace, x.names.key) {
@@ -34,6 +36,9 @@ func (x *exchange) entryHistory() error {
 		}
 		v, err := version(h, e)
 		if err != nil {
+			return err
+		}
+		if err := reviewedBy(now, &v); err != nil {
 			return err
 		}
 		if err := page.encode(v); err != nil {
@@ -82,14 +87,31 @@ func version(h *projections.History, e events.Entry) (wire.HistoryVersion, error
 		return v, err
 	}
 	v.Action, v.Position = string(made.Data.Kind()), r.Position().String()
-	if back, ok := made.Data.(events.ConfigRolledBack); ok {
-		v.Source = back.Source.Version
-	}
 	v.Request, v.Transaction, v.CorrelationID = made.Request, made.Transaction, made.CorrelationID
 	if back, ok := made.Data.(events.ConfigRolledBack); ok {
 		v.Source = back.Source.Version
 	}
 	return v, nil
+}
+
+// reviewedBy says who wrote and who approved a version that was published.
+func reviewedBy(now *projections.History, v *wire.HistoryVersion) error {
+	if v.Request == "" {
+		return nil
+	}
+	r, err := now.Request(v.Request)
+	if err != nil {
+		return err
+	}
+	for _, c := range r.Changes {
+		if c.Namespace == v.Namespace && c.Key == v.Key {
+			v.Author = c.Editor
+		}
+	}
+	if r.Resolution != nil {
+		v.ApprovedBy = r.Resolution.ApprovedBy
+	}
+	return nil
 }
 
 // impliedKind is the kind of the event that made a version, as far as the

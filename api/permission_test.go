@@ -28,14 +28,27 @@ const (
 	lobby   = "lobby" // which everybody may view
 )
 
-// person is somebody who was granted one role in one way.
+// person is somebody with roles, all granted in one way.
 type person struct {
 	name   string
 	way    string // one of the ways
-	role   events.Role
-	place  string // "/" is all
-	narrow bool   // to keys that begin with db/
+	roles  []held
 	header string // the credential
+}
+
+// held is a role in a place, "/" for everywhere, on all or on the keys that begin
+// with db/.
+type held struct {
+	role   events.Role
+	place  string
+	narrow bool
+}
+
+func (h held) keys() string {
+	if h.narrow {
+		return "db/*"
+	}
+	return ""
 }
 
 // The ways of granting.
@@ -48,17 +61,13 @@ const (
 // may says who has a role, or a higher one, on a key or, without one, on a
 // namespace as a whole.
 func (p person) may(role events.Role, namespace, key string) bool {
-	switch {
-	case namespace == lobby && role == events.Viewer:
+	if namespace == lobby && role == events.Viewer {
 		return true
-	case p.role < role, !beneath(namespace, p.place):
-		return false
-	case p.way != byKey && beneath(namespace, vault) && !beneath(p.place, vault):
-		return false // cut off
-	case p.narrow:
-		return strings.HasPrefix(key, "db/")
 	}
-	return true
+	return slices.ContainsFunc(p.roles, func(h held) bool {
+		cut := p.way != byKey && beneath(namespace, vault) && !beneath(h.place, vault)
+		return h.role >= role && beneath(namespace, h.place) && !cut && (!h.narrow || strings.HasPrefix(key, "db/"))
+	})
 }
 
 func beneath(namespace, place string) bool {
@@ -66,23 +75,33 @@ func beneath(namespace, place string) bool {
 }
 
 // visits says who may see something in a namespace.
-func (p person) visits(namespace string) bool { return p.may(events.Viewer, namespace, "db/x") }
+func (p person) visits(namespace string) bool {
+	return p.may(events.Viewer, namespace, "db/x") // and so at least
+}
 
 // isRoot says who is admin of everything.
-func (p person) isRoot() bool { return p.place == events.Root && p.may(events.Admin, events.Root, "") }
+func (p person) isRoot() bool { return p.may(events.Admin, events.Root, "") }
 
-// people are all combinations.
+// people are those with nothing, with each role in each place, and some with two.
 func people() (all []person) {
+	combinations := [][]held{
+		nil,
+		{{events.Viewer, above, false}, {events.Publisher, here, true}},
+		{{events.Viewer, above, true}, {events.Admin, here, false}},
+		{{events.Viewer, events.Root, true}, {events.Admin, besides, false}},
+	}
+	for _, place := range []string{events.Root, above, here, inside, besides} {
+		for role := events.Viewer; role <= events.Admin; role++ {
+			combinations = append(combinations, []held{{role, place, false}}, []held{{role, place, true}})
+		}
+	}
 	for _, way := range []string{byKey, byPrincipal, byGroup} {
-		all = append(all, person{name: way + "-nothing", way: way, place: "nowhere"})
-		for _, place := range []string{events.Root, above, here, inside, besides} {
-			for role := events.Viewer; role <= events.Admin; role++ {
-				for _, narrow := range []bool{false, true} {
-					p := person{way: way, role: role, place: place, narrow: narrow}
-					p.name = fmt.Sprintf("%s-%s-%d-%t", way, role, strings.Count(place, "/"), narrow) + strings.NewReplacer("/", "-").Replace(place)
-					all = append(all, p)
-				}
+		for _, roles := range combinations {
+			p := person{name: way, way: way, roles: roles}
+			for _, h := range roles {
+				p.name += fmt.Sprintf(".%s@%s%s", h.role, strings.ReplaceAll(h.place, "/", "_"), strings.TrimSuffix(h.keys(), "/*"))
 			}
+			all = append(all, p)
 		}
 	}
 	return all

@@ -72,8 +72,8 @@ func (w *world) changeRows() matrix {
 	published := both(on(events.Publisher, here, "db/published"), on(events.Publisher, here, "web/published"))
 	rows := matrix{
 		rollback: {
-			{path: ns(here, "/rollback"), body: back, may: on(events.Publisher, here, "")},
-			{path: ns(here, "/rollback?dry_run=true"), body: back, may: on(events.Publisher, here, ""), shows: of(here, "value", "old")},
+			{path: under(here, "/rollback"), body: back, may: on(events.Publisher, here, "")},
+			{path: under(here, "/rollback?dry_run=true"), body: back, may: on(events.Publisher, here, ""), shows: of(here, "value", "old")},
 		},
 		"POST /api/v1/revert": {{
 			path: "/api/v1/revert", body: `{"request":"` + w.ids["published "+here] + `"}`, may: published, unseen: not(on(events.Editor, here, "db/published")),
@@ -100,7 +100,7 @@ func (w *world) changeRows() matrix {
 	for _, side := range []string{"db/", "web/"} {
 		key, only := side+"live", side+"only-ops"
 		rows[rollback+"/{key}"] = append(rows[rollback+"/{key}"],
-			probe{path: ns(here, "/rollback/"+key), body: `{"toVersion":1}`, may: on(events.Publisher, here, key), shows: ofOne(here, key, "value", "old")})
+			probe{path: under(here, "/rollback/"+key), body: `{"toVersion":1}`, may: on(events.Publisher, here, key), shows: ofOne(here, key, "value", "old")})
 		rows["POST /api/v1/revert"] = append(rows["POST /api/v1/revert"],
 			probe{path: "/api/v1/revert", body: fmt.Sprintf(`{"index":%d}`, w.revised[key]), may: on(events.Publisher, here, key), shows: ofOne(here, key, "value", "old")})
 		rows["POST /api/v1/transactions"] = append(rows["POST /api/v1/transactions"],
@@ -110,7 +110,10 @@ func (w *world) changeRows() matrix {
 		for _, dry := range []string{"", "?dry_run=true"} {
 			rows["POST /api/v1/promote"] = append(rows["POST /api/v1/promote"], probe{
 				path: "/api/v1/promote" + dry, body: `{"from":"` + besides + `","to":"` + here + `","keys":["` + only + `"]}`,
-				may: both(visitors(besides), on(events.Editor, here, "db/x")), shows: ofOne(besides, only, "value"), only: []string{"value"},
+				may: func(p person) bool {
+					reads, edits := p.may(events.Viewer, besides, only), p.may(events.Editor, here, only)
+					return p.visits(besides) && p.may(events.Editor, here, "db/x") && (edits || !reads)
+				}, shows: ofOne(besides, only, "value"), only: []string{"value"},
 			})
 		}
 	}

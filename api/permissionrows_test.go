@@ -51,7 +51,7 @@ func audited(namespace string) func(secret, person) bool {
 	return func(s secret, p person) bool { return inAudit(s, p) && s.told(p) }
 }
 
-func ns(namespace, below string) string { return namespacesPath + namespace + below }
+func under(namespace, below string) string { return namespacesPath + namespace + below }
 
 type matrix map[string][]probe
 
@@ -98,23 +98,23 @@ func nodeRows() matrix {
 func (w *world) readRows() matrix {
 	rows := matrix{
 		"GET /api/v1/namespaces":                {{path: "/api/v1/namespaces", may: everybody, shows: of("", "namespace"), only: []string{"namespace"}}},
-		"GET /api/v1/namespaces/{namespace}":    {{path: ns(here, ""), may: visitors(here), shows: of(here, "namespace", "settings")}},
-		"PUT /api/v1/namespaces/{namespace}":    {{path: ns(here, ""), body: `{"owner":"x"}`, may: on(events.Admin, here, "")}},
-		"DELETE /api/v1/namespaces/{namespace}": {{path: ns(here, ""), may: on(events.Admin, here, ""), ends: 409}}, // drafts are under review
+		"GET /api/v1/namespaces/{namespace}":    {{path: under(here, ""), may: visitors(here), shows: of(here, "namespace", "settings")}},
+		"PUT /api/v1/namespaces/{namespace}":    {{path: under(here, ""), body: `{"owner":"x"}`, may: on(events.Admin, here, "")}},
+		"DELETE /api/v1/namespaces/{namespace}": {{path: under(here, ""), may: on(events.Admin, here, ""), ends: 409}}, // drafts are under review
 		"GET /api/v1/configs": {{
 			path: "/api/v1/configs", may: everybody, shows: of("", "value"), only: []string{"value", "old"},
 		}},
 		"GET /api/v1/namespaces/{namespace}/config": {
-			{path: ns(here, "/config"), may: visitors(here), shows: of(here, "value", "comment", "value comment"), only: []string{"value", "old"}},
-			{path: ns(here, "/config?prefix=web/"), may: visitors(here), only: []string{"value"}, shows: func(s secret, p person) bool {
+			{path: under(here, "/config"), may: visitors(here), shows: of(here, "value", "comment", "value comment"), only: []string{"value", "old"}},
+			{path: under(here, "/config?prefix=web/"), may: visitors(here), only: []string{"value"}, shows: func(s secret, p person) bool {
 				return of(here, "value")(s, p) && strings.HasPrefix(s.key, "web/")
 			}},
-			{path: ns(here, fmt.Sprintf("/config?at=%d", w.first)), may: visitors(here), shows: of(here, "old"), only: []string{"value", "old"}},
-			{path: ns(here, "/config?resolve=true"), may: visitors(here), only: []string{"value", "old"}, shows: func(s secret, p person) bool {
+			{path: under(here, fmt.Sprintf("/config?at=%d", w.first)), may: visitors(here), shows: of(here, "old"), only: []string{"value", "old"}},
+			{path: under(here, "/config?resolve=true"), may: visitors(here), only: []string{"value", "old"}, shows: func(s secret, p person) bool {
 				return of(here, "value")(s, p) || of(above, "value")(s, p) && strings.Contains(s.key, "only")
 			}},
 		},
-		"GET /api/v1/namespaces/{namespace}/audit": {{path: ns(here, "/audit?limit=1000"), may: visitors(here), shows: audited(here)}},
+		"GET /api/v1/namespaces/{namespace}/audit": {{path: under(here, "/audit?limit=1000"), may: visitors(here), shows: audited(here)}},
 		"GET /api/v1/audit": {
 			{path: "/api/v1/audit?limit=1000", may: everybody, shows: audited("")},
 			{path: "/api/v1/audit?order=asc", may: everybody, shows: audited(""), accept: "application/x-ndjson"},
@@ -144,15 +144,15 @@ func (w *world) readRows() matrix {
 	for _, side := range []string{"db/", "web/"} {
 		key, only := side+"live", side+"only-teams"
 		rows["GET "+entry] = append(rows["GET "+entry],
-			probe{path: ns(here, "/config/"+key), may: on(events.Viewer, here, key), shows: ofOne(here, key, "value", "comment", "about")},
-			probe{path: ns(here, fmt.Sprintf("/config/%s?at=%d", key, w.first)), may: on(events.Viewer, here, key), shows: ofOne(here, key, "old")},
-			probe{path: ns(here, "/config/"+only+"?resolve=true"), may: both(on(events.Viewer, here, only), on(events.Viewer, above, only)), shows: ofOne(above, only, "value")},
+			probe{path: under(here, "/config/"+key), may: on(events.Viewer, here, key), shows: ofOne(here, key, "value", "comment", "about")},
+			probe{path: under(here, fmt.Sprintf("/config/%s?at=%d", key, w.first)), may: on(events.Viewer, here, key), shows: ofOne(here, key, "old")},
+			probe{path: under(here, "/config/"+only+"?resolve=true"), may: both(on(events.Viewer, here, only), on(events.Viewer, above, only)), shows: ofOne(above, only, "value")},
 		)
-		rows["PUT "+entry] = append(rows["PUT "+entry], probe{path: ns(here, "/config/"+key), body: `{"value":1}`, may: on(events.Editor, here, key)})
-		rows["DELETE "+entry] = append(rows["DELETE "+entry], probe{path: ns(here, "/config/"+key), may: on(events.Editor, here, key)})
+		rows["PUT "+entry] = append(rows["PUT "+entry], probe{path: under(here, "/config/"+key), body: `{"value":1}`, may: on(events.Editor, here, key)})
+		rows["DELETE "+entry] = append(rows["DELETE "+entry], probe{path: under(here, "/config/"+key), may: on(events.Editor, here, key)})
 		rows[history] = append(rows[history],
-			probe{path: ns(here, "/history/"+key), may: on(events.Viewer, here, key), shows: ofOne(here, key, "value", "old", "comment", "old comment")},
-			probe{path: ns(here, "/history/"+side+"gone"), may: on(events.Viewer, here, side+"gone"), shows: ofOne(here, side+"gone", "old", "farewell")},
+			probe{path: under(here, "/history/"+key), may: on(events.Viewer, here, key), shows: ofOne(here, key, "value", "old", "comment", "old comment")},
+			probe{path: under(here, "/history/"+side+"gone"), may: on(events.Viewer, here, side+"gone"), shows: ofOne(here, side+"gone", "old", "farewell")},
 		)
 	}
 	return rows
@@ -166,33 +166,33 @@ func policyRows() matrix {
 		pattern := "/api/v1/namespaces/{namespace}/" + noun
 		resolved := func(s secret, p person) bool { return of(here, noun)(s, p) || of(above, noun)(s, p) }
 		rows["GET "+pattern] = []probe{
-			{path: ns(here, "/"+noun), may: visitors(here), shows: of(here, noun), only: []string{noun}},
-			{path: ns(here, "/"+noun+"?resolve=true"), may: visitors(here), shows: resolved},
-			{path: ns("%2F", "/"+noun), may: visitors(events.Root)},
+			{path: under(here, "/"+noun), may: visitors(here), shows: of(here, noun), only: []string{noun}},
+			{path: under(here, "/"+noun+"?resolve=true"), may: visitors(here), shows: resolved},
+			{path: under("%2F", "/"+noun), may: visitors(events.Root)},
 		}
 		rows["PUT "+pattern] = []probe{
-			{path: ns(here, "/"+noun), body: body, may: on(events.Admin, here, "")},
-			{path: ns("%2F", "/"+noun), body: body, may: person.isRoot},
+			{path: under(here, "/"+noun), body: body, may: on(events.Admin, here, "")},
+			{path: under("%2F", "/"+noun), body: body, may: person.isRoot},
 		}
 	}
 	rows["PUT /api/v1/namespaces/{namespace}/schema"] = append(rows["PUT /api/v1/namespaces/{namespace}/schema"],
-		probe{path: ns(here, "/schema"), body: bad, may: on(events.Admin, here, ""), ends: 422})
+		probe{path: under(here, "/schema"), body: bad, may: on(events.Admin, here, ""), ends: 422})
 	rows["POST /api/v1/namespaces/{namespace}/schema"] = []probe{
-		{path: ns(here, "/schema?dry_run=true"), body: bad, may: on(events.Admin, here, "")},
+		{path: under(here, "/schema?dry_run=true"), body: bad, may: on(events.Admin, here, "")},
 	}
 	return rows
 }
 
 func draftRows() matrix {
 	rows := matrix{"GET /api/v1/namespaces/{namespace}/drafts": {{
-		path: ns(here, "/drafts"), may: visitors(here), shows: of(here, "draft", "draft comment", "proposed"), only: []string{"draft", "proposed"},
+		path: under(here, "/drafts"), may: visitors(here), shows: of(here, "draft", "draft comment", "proposed"), only: []string{"draft", "proposed"},
 	}}}
 	pattern := "/api/v1/namespaces/{namespace}/drafts/{key}"
 	for _, key := range []string{"db/idea", "web/idea"} {
 		editor := on(events.Editor, here, key)
-		rows["GET "+pattern] = append(rows["GET "+pattern], probe{path: ns(here, "/drafts/"+key), may: editor, shows: ofOne(here, key, "draft", "draft comment")})
-		rows["PUT "+pattern] = append(rows["PUT "+pattern], probe{path: ns(here, "/drafts/"+key), body: `{"value":1}`, may: editor})
-		rows["DELETE "+pattern] = append(rows["DELETE "+pattern], probe{path: ns(here, "/drafts/"+key), may: editor})
+		rows["GET "+pattern] = append(rows["GET "+pattern], probe{path: under(here, "/drafts/"+key), may: editor, shows: ofOne(here, key, "draft", "draft comment")})
+		rows["PUT "+pattern] = append(rows["PUT "+pattern], probe{path: under(here, "/drafts/"+key), body: `{"value":1}`, may: editor})
+		rows["DELETE "+pattern] = append(rows["DELETE "+pattern], probe{path: under(here, "/drafts/"+key), may: editor})
 	}
 	return rows
 }
@@ -223,14 +223,14 @@ func accessRows() matrix {
 // vaultRows are probes of a namespace that is cut off from the roles above.
 func vaultRows() matrix {
 	return matrix{
-		"GET /api/v1/namespaces/{namespace}":               {{path: ns(vault, ""), may: visitors(vault)}},
-		"GET /api/v1/namespaces/{namespace}/config":        {{path: ns(vault, "/config"), may: visitors(vault), shows: of(vault, "value")}},
-		"GET /api/v1/namespaces/{namespace}/config/{key}":  {{path: ns(vault, "/config/db/live"), may: on(events.Viewer, vault, "db/live")}},
-		"PUT /api/v1/namespaces/{namespace}/config/{key}":  {{path: ns(vault, "/config/db/live"), body: `{"value":1}`, may: on(events.Editor, vault, "db/live")}},
-		"GET /api/v1/namespaces/{namespace}/history/{key}": {{path: ns(vault, "/history/db/live"), may: on(events.Viewer, vault, "db/live")}},
-		"GET /api/v1/namespaces/{namespace}/audit":         {{path: ns(vault, "/audit?limit=1000"), may: visitors(vault), shows: audited(vault)}},
-		"GET /api/v1/namespaces/{namespace}/roles":         {{path: ns(vault, "/roles?resolve=true"), may: visitors(vault), shows: of(vault, "roles")}},
-		"PUT /api/v1/namespaces/{namespace}/roles":         {{path: ns(vault, "/roles"), body: `{"grants":[]}`, may: on(events.Admin, vault, "")}},
-		"GET /api/v1/namespaces/{namespace}/drafts":        {{path: ns(vault, "/drafts"), may: visitors(vault), shows: of(vault, "draft")}},
+		"GET /api/v1/namespaces/{namespace}":               {{path: under(vault, ""), may: visitors(vault)}},
+		"GET /api/v1/namespaces/{namespace}/config":        {{path: under(vault, "/config"), may: visitors(vault), shows: of(vault, "value")}},
+		"GET /api/v1/namespaces/{namespace}/config/{key}":  {{path: under(vault, "/config/db/live"), may: on(events.Viewer, vault, "db/live")}},
+		"PUT /api/v1/namespaces/{namespace}/config/{key}":  {{path: under(vault, "/config/db/live"), body: `{"value":1}`, may: on(events.Editor, vault, "db/live")}},
+		"GET /api/v1/namespaces/{namespace}/history/{key}": {{path: under(vault, "/history/db/live"), may: on(events.Viewer, vault, "db/live")}},
+		"GET /api/v1/namespaces/{namespace}/audit":         {{path: under(vault, "/audit?limit=1000"), may: visitors(vault), shows: audited(vault)}},
+		"GET /api/v1/namespaces/{namespace}/roles":         {{path: under(vault, "/roles?resolve=true"), may: visitors(vault), shows: of(vault, "roles")}},
+		"PUT /api/v1/namespaces/{namespace}/roles":         {{path: under(vault, "/roles"), body: `{"grants":[]}`, may: on(events.Admin, vault, "")}},
+		"GET /api/v1/namespaces/{namespace}/drafts":        {{path: under(vault, "/drafts"), may: visitors(vault), shows: of(vault, "draft")}},
 	}
 }

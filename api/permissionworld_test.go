@@ -137,19 +137,18 @@ func (silence) Resend(context.Context, string, uint64) (webhooks.Delivery, error
 func (w *world) govern() {
 	given := map[string][]events.RoleGrant{lobby: {{Role: events.Viewer, Group: "all"}}}
 	for _, p := range w.people {
-		keys := ""
-		if p.narrow {
-			keys = "db/*"
-		}
-		switch p.way {
-		case byPrincipal:
+		if p.way == byPrincipal {
 			given[lobby] = append(given[lobby], events.RoleGrant{Role: events.Viewer, Principal: p.name})
-			given[p.place] = append(given[p.place], events.RoleGrant{Role: p.role, Principal: p.name, Keys: keys})
-		case byGroup:
-			given[p.place] = append(given[p.place], events.RoleGrant{Role: p.role, Group: p.name, Keys: keys})
+		}
+		for _, h := range p.roles {
+			switch p.way {
+			case byPrincipal:
+				given[h.place] = append(given[h.place], events.RoleGrant{Role: h.role, Principal: p.name, Keys: h.keys()})
+			case byGroup:
+				given[h.place] = append(given[h.place], events.RoleGrant{Role: h.role, Group: p.name, Keys: h.keys()})
+			}
 		}
 	}
-	delete(given, "nowhere")
 	given[vault] = nil
 	reviewers := []events.RoleGrant{{Role: events.Publisher, Principal: "rita"}, {Role: events.Publisher, Principal: "rolf"}}
 	for namespace, grants := range given {
@@ -280,12 +279,8 @@ func (w *world) meet() {
 		c := events.CreateKey{ID: p.name, Name: p.name, Digest: events.DigestKey(p.name), By: root}
 		if p.way == byKey {
 			c.By, c.Grants = events.Principal{}, []events.Grant{{Namespace: lobby, Role: events.Viewer}}
-			if p.role != events.NoRole {
-				keys := ""
-				if p.narrow {
-					keys = "db/*"
-				}
-				c.Grants = append(c.Grants, events.Grant{Namespace: p.place, Role: p.role, Keys: keys})
+			for _, h := range p.roles {
+				c.Grants = append(c.Grants, events.Grant{Namespace: h.place, Role: h.role, Keys: h.keys()})
 			}
 		}
 		w.did("ana", c)

@@ -30,7 +30,7 @@ type problemKind struct {
 // problemKinds is the one table from errors to statuses. The first row that an
 // error is of counts: an outcome that is unknown is nothing else besides.
 func problemKinds() []problemKind {
-	return slices.Concat(notDone(), refused(), []problemKind{{
+	return slices.Concat(notDone(), refused(), conflicts(), unfit(), []problemKind{{
 		nil, 500, wire.ProblemInternal, "Internal error",
 		"The node failed at something it should not fail at. Its log has the reason under the correlation ID.",
 	}})
@@ -60,6 +60,12 @@ func refused() []problemKind {
 			errMethod, 405, wire.ProblemMethodNotAllowed, "Method not allowed",
 			"The path exists but not with this method. The Allow header lists those it has.",
 		},
+	}
+}
+
+// conflicts are the rows of requests that the present state does not allow.
+func conflicts() []problemKind {
+	return []problemKind{
 		{
 			events.ErrForeign, 409, wire.ProblemOtherHistory, "Position of another history",
 			"The position's hash does not match this cluster's history: the cluster was restored from a backup, or the position is of another cluster. Begin again from the present.",
@@ -88,6 +94,12 @@ func refused() []problemKind {
 			events.ErrStale, 409, wire.ProblemConflict, "Conflict",
 			"Others kept changing the same thing at the same time. Ask again.",
 		},
+	}
+}
+
+// unfit are the rows of requests that break a rule of form or a condition.
+func unfit() []problemKind {
+	return []problemKind{
 		{
 			events.ErrCompacted, 410, wire.ProblemCompacted, "No longer kept",
 			"History this old was trimmed by retention. Begin again from the present.",

@@ -92,6 +92,10 @@ func TestARequestIsReviewedAndPublished(t *testing.T) {
 	if got := changesOf(shown); got != `update a {"host":"x","port":1}>{"host":"x","port":2} /port 0/0, delete b "old"> 0/0, create c >"new" 0/0` {
 		t.Errorf("closed: %s", got)
 	}
+	versions := decodeAs[[]wire.HistoryVersion](d.do("GET", namespacesPath+"pay/history/a", nil).is(200))
+	if v := versions[1]; v.Actor != "rolf" || v.Author != "sam" || strings.Join(v.ApprovedBy, " ") != "rita rolf" || versions[0].Author != "" {
+		t.Errorf("versions %+v", versions)
+	}
 	for _, verb := range []string{"approve", "reject", "withdraw", "bypass"} {
 		d.writesNothing(func() { d.say(asked.ID, verb, "late", d.rolf).problem(409, wire.ProblemConflict, "published", "rolf") })
 	}

@@ -108,11 +108,12 @@ func (s Settings) check() error {
 	return nil
 }
 
-var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+// weekdays are the names of the days, as [time.Weekday] counts them.
+func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
 func (w Window) check() error {
 	for i, day := range w.Days {
-		if !slices.Contains(weekdays, day) {
+		if !slices.Contains(weekdays(), day) {
 			return Invalid(fmt.Sprintf("/days/%d", i), "%.20q is not one of mon tue wed thu fri sat sun", day)
 		}
 	}
@@ -147,7 +148,7 @@ func (w Window) opens(t time.Time) time.Time {
 			ends = time.Date(local.Year(), local.Month(), local.Day()+day+1, to.Hour(), to.Minute(), 0, 0, zone)
 		}
 		// Not begins.Weekday(): where the clock skips midnight, that may be the day before.
-		weekday := weekdays[(int(local.Weekday())+day+7)%7]
+		weekday := weekdays()[(int(local.Weekday())+day+7)%7]
 		if len(w.Days) > 0 && !slices.Contains(w.Days, weekday) || !t.Before(ends) {
 			continue
 		}

@@ -69,4 +69,9 @@ type HistoryVersion struct {
 	Transaction   string `json:"transaction,omitempty"` // shared by the events of one transaction
 	CorrelationID string `json:"correlationId,omitempty"`
 	Source        uint64 `json:"source,omitempty"` // the version that a rollback restored
+
+	// Of a version that a publish request made: who wrote it, and whose approvals
+	// counted. Actor is who published it: the last of these, or "system".
+	Author     string   `json:"author,omitempty"`
+	ApprovedBy []string `json:"approvedBy,omitempty"`
 }

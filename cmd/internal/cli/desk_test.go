@@ -42,11 +42,15 @@ func (d *desk) request() wire.PublishRequest {
 	p := wire.PublishRequest{
 		ID: "01REQ", State: wire.RequestPending, Comment: "more traffic", SubmittedBy: "ana", SubmittedAt: noon, Index: 50,
 		Changes: []wire.ProposedChange{
-			{Namespace: "pay", Key: "limits", Action: wire.ActionUpdate, Revision: 44, EditedBy: "dan", Type: wire.TypeJSON,
+			{
+				Namespace: "pay", Key: "limits", Action: wire.ActionUpdate, Revision: 44, EditedBy: "dan", Type: wire.TypeJSON,
 				Value: number(`{"max":9}`), Previous: &wire.PreviousVersion{Value: number(`{"max":5,"min":1}`), Version: 3}, MinApprovers: 2, Approvals: 1,
-				Diff: []wire.Difference{{Pointer: "/max", Old: number("5"), New: number("9")}, {Pointer: "/min", Old: number("1")}}},
-			{Namespace: "pay", Key: "url", Action: wire.ActionCreate, Revision: 42, EditedBy: "ana", Type: wire.TypeString, Value: number(`"http://b"`),
-				Description: "where it is", Tags: []string{"edge"}, Comment: "new host", MinApprovers: 2, Approvals: 1},
+				Diff: []wire.Difference{{Pointer: "/max", Old: number("5"), New: number("9")}, {Pointer: "/min", Old: number("1")}},
+			},
+			{
+				Namespace: "pay", Key: "url", Action: wire.ActionCreate, Revision: 42, EditedBy: "ana", Type: wire.TypeString, Value: number(`"http://b"`),
+				Description: "where it is", Tags: []string{"edge"}, Comment: "new host", MinApprovers: 2, Approvals: 1,
+			},
 		},
 		Reviews: []wire.Review{
 			{Reviewer: "bo", Decision: wire.DecisionApproved, At: noon, Comment: "fine", Counts: true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -168,7 +169,7 @@ func history(env Env) *cobra.Command {
 				value = valueCell(v.Type, v.Value)
 			}
 			rows = append(rows, []string{
-				strconv.FormatUint(v.Version, 10), v.Action, when(v.Time), cell(v.Actor),
+				strconv.FormatUint(v.Version, 10), v.Action, when(v.Time), cell(maker(v)),
 				strconv.FormatUint(v.Index, 10), cell(v.Comment), value,
 			})
 		}
@@ -176,6 +177,17 @@ func history(env Env) *cobra.Command {
 			return table(env.Stdout, []string{"VERSION", "ACTION", "TIME", "BY", "EVENT", "COMMENT", "VALUE"}, rows)
 		})
 	})
+}
+
+// maker is who wrote a version and, of one that was published, who approved it.
+func maker(v wire.HistoryVersion) string {
+	switch {
+	case v.Author == "":
+		return v.Actor
+	case len(v.ApprovedBy) == 0:
+		return v.Author
+	}
+	return v.Author + ", approved by " + strings.Join(v.ApprovedBy, ", ")
 }
 
 // valueCell is a value as a table shows it.

@@ -69,8 +69,10 @@ func showSettings(w io.Writer, s wire.Settings) error {
 		name  string
 		value *bool
 	}{
-		{settingRequireApproval, s.RequireApproval}, {settingRollbackApproval, s.RollbackRequiresApproval},
-		{settingAllowBypass, s.AllowBypass}, {settingInherit, s.Inherit},
+		{settingRequireApproval, s.RequireApproval},
+		{settingRollbackApproval, s.RollbackRequiresApproval},
+		{settingAllowBypass, s.AllowBypass},
+		{settingInherit, s.Inherit},
 	} {
 		if flag.value != nil {
 			row(flag.name, strconv.FormatBool(*flag.value), flag.name)

@@ -72,7 +72,7 @@ func (o IdentityOptions) validate() error {
 // withoutIssuer refuses settings that have no effect without an issuer: whoever
 // gave them meant to have one.
 func (o IdentityOptions) withoutIssuer() error {
-	given := ""
+	var given string
 	switch {
 	case o.ClientID != "":
 		given = "client-id"

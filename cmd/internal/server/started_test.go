@@ -313,7 +313,7 @@ func send(ctx context.Context, with *http.Client, method, url, body string, head
 func (r reply) want(status int, texts ...string) error {
 	missing := slices.DeleteFunc(texts, func(text string) bool { return strings.Contains(r.body, text) })
 	if r.err != nil || r.status != status || len(missing) > 0 {
-		return fmt.Errorf("answered %d %.600s %v, want %d %q", r.status, r.body, r.err, status, missing)
+		return fmt.Errorf("answered %d %.600s %w, want %d %q", r.status, r.body, r.err, status, missing)
 	}
 	return nil
 }
