@@ -70,12 +70,18 @@ func (w *world) ofPlace(kind, namespace string) string {
 }
 
 // ofRequest is a secret of a request, for whoever may edit one of its keys, and
-// told by events to viewers of the namespace that these are about.
+// told by events: what is said when it is submitted to those who may read all of
+// its keys, what is said in a review to viewers of the namespace that it is about.
 func (w *world) ofRequest(kind, place string, keys ...[2]string) string {
 	edits := func(p person) bool {
 		return slices.ContainsFunc(keys, func(k [2]string) bool { return p.may(events.Editor, k[0], k[1]) })
 	}
-	told := func(p person) bool { return p.may(events.Viewer, place, "") }
+	told := func(p person) bool {
+		if kind == "request" {
+			return !slices.ContainsFunc(keys, func(k [2]string) bool { return !p.may(events.Viewer, k[0], k[1]) })
+		}
+		return p.may(events.Viewer, place, "")
+	}
 	return w.plant(secret{
 		kind: kind, namespace: place, key: keys[0][1], told: told, edits: edits,
 		see: func(p person) bool { return edits(p) || told(p) },
@@ -258,10 +264,11 @@ func (w *world) publish(place, name string, keys ...[2]string) {
 }
 
 // nameInVault is a key that nobody knows of yet. The event that submits a request
-// names all its keys to viewers of the namespace that it is about, in spite of cuts
-// below.
+// names all its keys, to those who may read each of them.
 func (w *world) nameInVault() string {
-	told := func(p person) bool { return p.may(events.Viewer, above, "") }
+	told := func(p person) bool {
+		return p.may(events.Viewer, here, "db/mixed") && p.may(events.Viewer, besides, "db/mixed") && p.may(events.Viewer, vault, "db/mixed")
+	}
 	return w.plant(secret{kind: "name", namespace: above, told: told, see: func(p person) bool {
 		return told(p) || p.may(events.Viewer, vault, "db/name")
 	}})

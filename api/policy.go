@@ -139,9 +139,15 @@ const schemaBody = 2*events.MaxSchemaBytes + bodyOverhead
 
 // newSchema reads a schema from the request.
 func (x *exchange) newSchema() (put wire.PutSchema, doc events.SchemaDoc, err error) {
-	if err := x.decodeWhole(&put, schemaBody); err != nil {
+	var body struct { // what GET answers with may be put back
+		wire.PutSchema
+		wire.Origin
+		Effective jsontext.Value `json:"effective"`
+	}
+	if err := x.decodeWhole(&body, schemaBody); err != nil {
 		return put, doc, err
 	}
+	put = body.PutSchema
 	if put.Schema == nil && put.Inherit == nil {
 		return put, doc, events.Invalid("/schema", "is missing; null takes the namespace's schema away")
 	}

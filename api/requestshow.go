@@ -69,9 +69,11 @@ func wireReview(of events.Request, r events.Review, s events.Standing, i int) wi
 // no values.
 func (x *exchange) proposed(s events.View, r events.Request, c events.Change) (wire.ProposedChange, error) {
 	draft, before := s.Draft(c.Namespace, c.Key), s.Entry(c.Namespace, c.Key)
+	gone := false // what it was is no longer kept
 	if !r.State.Open() {
 		var err error
-		if draft, before, err = x.closedChange(r, c); err != nil && !errors.Is(err, events.ErrCompacted) {
+		draft, before, err = x.closedChange(r, c)
+		if gone = errors.Is(err, events.ErrCompacted); err != nil && !gone {
 			return wire.ProposedChange{}, err
 		}
 	}
@@ -82,6 +84,8 @@ func (x *exchange) proposed(s events.View, r events.Request, c events.Change) (w
 	switch {
 	case c.Delete:
 		shown.Action = wire.ActionDelete
+	case gone:
+		shown.Action = ""
 	case !before.Live():
 		shown.Action = wire.ActionCreate
 	}

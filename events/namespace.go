@@ -104,7 +104,7 @@ func (c PutNamespace) settings(d *decision) error {
 	}
 	d.ensured[c.Path] = true
 	merged := d.view.Policy(c.Path).Settings.with(*c.Settings)
-	return PutSettings{Namespace: c.Path, Settings: merged, Actor: c.Actor}.decide(d)
+	return at("/settings", PutSettings{Namespace: c.Path, Settings: merged, Actor: c.Actor}.decide(d))
 }
 
 func sameText(a, b *string) bool {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,8 +101,12 @@ func (e *Event) Reader() Role {
 	return Viewer
 }
 
-// ShownTo reports whether a principal may see the event.
+// ShownTo reports whether a principal may see the event. One that names entries
+// is shown to those who may read each of them.
 func (e *Event) ShownTo(who Principal) bool {
+	if d, ok := e.Data.(RequestSubmitted); ok {
+		return !slices.ContainsFunc(d.Changes, func(c Change) bool { return !who.Can(Viewer, c.Namespace, c.Key) })
+	}
 	if e.Namespace == "" {
 		return who.Can(Admin, Root, "")
 	}

@@ -70,7 +70,7 @@ const (
 type ProposedChange struct {
 	Namespace    string           `json:"namespace"`
 	Key          string           `json:"key"`
-	Action       string           `json:"action"`   // ActionCreate, ActionUpdate, ActionDelete
+	Action       string           `json:"action"`   // ActionCreate, ActionUpdate, ActionDelete; empty when what it was is no longer kept
 	Revision     uint64           `json:"revision"` // of the draft, pinned
 	EditedBy     string           `json:"editedBy"`
 	Value        json.RawMessage  `json:"value,omitempty"`
