@@ -106,12 +106,12 @@ func (x *exchange) submitRequest() error {
 	if err != nil {
 		return err
 	}
-	id, err := x.requestAt(done.Index)
+	submitted, err := x.eventAt(done.Index)
 	if err != nil {
 		return unread(done.Index, err)
 	}
-	x.set("Location", requestsPath+"/"+id)
-	return x.sendRequestAt(http.StatusCreated, done.Index, id)
+	x.set("Location", requestsPath+"/"+submitted.Request)
+	return x.sendRequestAt(http.StatusCreated, done.Index, submitted.Request)
 }
 
 func submitted(c wire.RequestedChange) events.Submitted {
@@ -122,18 +122,6 @@ func submitted(c wire.RequestedChange) events.Submitted {
 		}
 	}
 	return s
-}
-
-// requestAt is the publish request that an event is of.
-func (x *exchange) requestAt(index uint64) (string, error) {
-	h, release := x.Reader.History(index)
-	defer release()
-	r, err := h.Record(index)
-	if err != nil {
-		return "", err
-	}
-	e, err := r.Event()
-	return e.Request, err
 }
 
 // decision reads the body of a word on a publish request, and checks that the

@@ -99,23 +99,11 @@ func (x *exchange) sendTransacted(c events.Transact, done events.Outcome) error 
 		}
 	}
 	if done.Count > 0 {
-		id, err := x.transactionAt(done.Index)
+		last, err := x.eventAt(done.Index)
 		if err != nil {
 			return unread(done.Index, err)
 		}
-		result.Transaction = id
+		result.Transaction = last.Transaction
 	}
 	return x.sendJSON(http.StatusOK, result)
-}
-
-// transactionAt is the transaction that an event belongs to.
-func (x *exchange) transactionAt(index uint64) (string, error) {
-	h, release := x.Reader.History(index)
-	defer release()
-	r, err := h.Record(index)
-	if err != nil {
-		return "", err
-	}
-	e, err := r.Event()
-	return e.Transaction, err
 }

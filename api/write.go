@@ -134,6 +134,17 @@ func (x *exchange) entryAt(index uint64, namespace, key string) (events.Entry, e
 	return e, nil
 }
 
+// eventAt is the event at an index that this node has reached.
+func (x *exchange) eventAt(index uint64) (events.Event, error) {
+	h, release := x.Reader.History(index)
+	defer release()
+	r, err := h.Record(index)
+	if err != nil {
+		return events.Event{}, err
+	}
+	return r.Event()
+}
+
 // wrote reports whether an event is among those that the write wrote.
 func wrote(done events.Outcome, revision uint64) bool {
 	return revision <= done.Index && revision+uint64(done.Count) > done.Index
