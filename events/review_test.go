@@ -101,6 +101,12 @@ func TestAnAPIKeyIsNoSecondPairOfEyes(t *testing.T) {
 		{"made with a key made with a key that an editor made", []func(*world){
 			apiKey("k7", "x", "eve", false, admin), apiKey("k8", "y", "x", false, admin), apiKey("k9", "ci", "y", false, publishesPay),
 		}, true},
+		{"without roles, made by the submitter, who is admin of everything by an older key", []func(*world){
+			apiKey("k9", "ci", "ann", false, publishesPay), apiKey("k8", "ann", "", false, events.Grant{Namespace: "/", Role: events.Admin}),
+		}, false},
+		{"made by the submitter, who is admin of some keys of everything", []func(*world){
+			apiKey("k9", "ci", "ann", false, publishesPay), apiKey("k8", "ann", "", false, events.Grant{Namespace: "/", Role: events.Admin, Keys: "db/*"}),
+		}, true},
 		{"made by somebody else", []func(*world){apiKey("k9", "ci", "gil", false, publishesPay)}, false},
 		{"made by somebody else, who has a key with roles from the submitter", []func(*world){
 			apiKey("k8", "gil", "ann", true, admin), apiKey("k9", "ci", "gil", false, publishesPay),
