@@ -110,7 +110,7 @@ func TestADeletedNamespaceTakesItsDraftsAlong(t *testing.T) {
 	checkRulings(t, []ruling{
 		{
 			name: "that nobody reviews", in: governed(withDraft("pay", "new", `"b"`, "ann", 40)), command: events.DeleteNamespace{Path: "pay"}, facts: deletion,
-			guards: []events.Guard{theNamespace("pay", 3), theContents("pay", 9), theDraft("pay", "new", 40), thePolicies(0)},
+			guards: []events.Guard{theNamespace("pay", 3), theContents("pay", 9), theDraft("pay", "new", 40), theDraft("pay", "", 40), thePolicies(0)},
 		},
 		{
 			name: "unless one is under review", in: governed(withDraft("pay", "new", `"b"`, "ann", 40), withRequest("r1", nil, [2]string{"pay", "new"})),

@@ -144,15 +144,20 @@ func (c DeleteNamespace) decide(d *decision) error {
 	return d.judgePolicy(Policy{Namespace: c.Path}, edits)
 }
 
-// drafts discards the drafts of the namespace, of which none may be under review.
-// One that is saved at the same time ends with the namespace.
+// drafts discards the drafts of the namespace, of which none may be under review,
+// and guards that no others come meanwhile.
 func (c DeleteNamespace) drafts(d *decision) error {
+	newest := uint64(0)
 	for draft := range d.view.Drafts(c.Path) {
 		if err := draft.unlocked(); err != nil {
 			return err
 		}
+		newest = max(newest, draft.Revision)
 		d.holds(Subject{TheDraft, c.Path, draft.Key}, draft.Revision)
 		d.record(c.Path, draft.Key, DraftDiscarded{})
+	}
+	if d.view.Cluster().FeatureLevel() >= policyLevel { // below it there are no drafts
+		d.holds(Subject{Noun: TheDraft, Namespace: c.Path}, newest)
 	}
 	return nil
 }

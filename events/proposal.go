@@ -11,7 +11,9 @@ import (
 type Subject struct {
 	Noun      Noun
 	Namespace string // of a namespace, its contents, an entry, or a draft
-	Name      string // the key of an entry or a draft, the ID of anything else
+	// Name is the key of an entry or a draft, the ID of anything else. Of drafts
+	// without one it is the newest of those that the namespace has.
+	Name string
 }
 
 // Noun is the sort of a subject. The numbers are part of the Raft entry's

@@ -38,6 +38,9 @@ func (g governance) revision(of events.Subject) uint64 {
 	case events.ThePolicies:
 		return g.changed
 	case events.TheDraft:
+		if of.Name == "" {
+			return g.newestDraft(of.Namespace)
+		}
 		if d, ok := g.drafts.Get(entryKey(of.Namespace, of.Name)); ok {
 			return d.Revision
 		}
@@ -54,6 +57,17 @@ func (g governance) revision(of events.Subject) uint64 {
 		return 0
 	}
 	return unknownRevision
+}
+
+// newestDraft is the newest revision of the drafts that are in a namespace now.
+func (g governance) newestDraft(namespace string) (newest uint64) {
+	g.drafts.Ascend(entryKey(namespace, ""), func(_ string, d *events.Draft) bool {
+		if d.Namespace == namespace {
+			newest = max(newest, d.Revision)
+		}
+		return d.Namespace == namespace
+	})
+	return newest
 }
 
 // Policy is what a namespace itself sets, the zero value for nothing.

@@ -171,25 +171,43 @@ func (p *present) decideAs(c events.Command, actor string) events.Proposal {
 	return proposal
 }
 
-// A draft may be saved and submitted while a proposal to delete its namespace is
-// on its way. It goes with the namespace; the request stays, cannot be published,
-// and can be withdrawn.
-func TestANamespaceThatEndsTakesDraftsAlongThatCameMeanwhile(t *testing.T) {
-	p, _ := governedPresent(t, events.PutRoles{Namespace: "/", Actor: "ann", Roles: events.Roles{Grants: []events.RoleGrant{{Role: events.Publisher, Principal: "bob"}}}})
-	end := p.decide(events.DeleteNamespace{Path: "a"}, time.Unix(2000, 0), "")
-	p.must(p.decide(submit("r1", events.Submitted{Namespace: "a", Key: "new", Content: &events.Content{Value: []byte(`1`)}}), time.Unix(2000, 0), ""))
-	p.must(end)
-	if d := p.Draft("a", "new"); d.Exists() || p.Request("r1").Revision == 0 || p.Usage("/") != (events.Usage{}) {
-		t.Errorf("the draft is %+v, the request %+v", d, p.Request("r1"))
-	}
-	bob := events.Principal{Name: "bob", Book: p.State}
-	if _, err := (events.Rules{}).Decide(p.State, events.ApproveRequest{ID: "r1", By: bob}, events.Stamp{Actor: "bob"}); !errors.Is(err, events.ErrConflict) {
-		t.Errorf("approved: %v", err)
-	}
-	p.must(p.decide(draft("a", "new", `2`), time.Unix(2000, 0), ""))
-	p.must(p.decide(events.WithdrawRequest{ID: "r1", By: events.Principal{Name: "ann"}}, time.Unix(2000, 0), ""))
-	if d := p.Draft("a", "new"); string(d.Value.JSON) != "2" || d.Request != "" {
-		t.Errorf("a draft of the namespace that came after it is %+v", d)
+// A draft that is saved, or saved and submitted, while a proposal to delete its
+// namespace is on its way makes that stale; decided again, it takes the draft
+// along, or is refused because of the review.
+func TestANamespaceDoesNotEndOverDraftsThatCameMeanwhile(t *testing.T) {
+	value := &events.Content{Value: []byte(`1`)}
+	for name, tt := range map[string]struct {
+		meanwhile events.Command
+		locked    bool
+	}{
+		"saved":               {draft("a", "new", `1`), false},
+		"saved again":         {draft("a", "old", `2`), false},
+		"saved and submitted": {submit("r1", events.Submitted{Namespace: "a", Key: "new", Content: value}), true},
+		"submitted":           {submit("r1", events.Submitted{Namespace: "a", Key: "old"}), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := governedPresent(t, draft("a", "old", `1`), draft("b", "x", `1`))
+			end := p.decide(events.DeleteNamespace{Path: "a"}, time.Unix(2000, 0), "")
+			p.must(p.decide(tt.meanwhile, time.Unix(2000, 0), ""))
+			results, _ := p.commit(end)
+			if !errors.Is(results[0].Err, events.ErrStale) {
+				t.Fatalf("the deletion: %v, want it stale", results[0].Err)
+			}
+			again, err := events.Rules{}.Decide(p.State, events.DeleteNamespace{Path: "a"}, events.Stamp{Time: time.Unix(2000, 0), Actor: "ann"})
+			if tt.locked {
+				if !errors.Is(err, events.ErrLocked) {
+					t.Errorf("decided again: %v, want it refused", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.must(again)
+			if p.Draft("a", "new").Exists() || p.Draft("a", "old").Exists() || !p.Draft("b", "x").Exists() {
+				t.Error("it took other drafts along than its own")
+			}
+		})
 	}
 }
 
