@@ -45,6 +45,7 @@ func TestPoliciesAreComparedAndSet(t *testing.T) {
 					t.Errorf("read with the tag %s, want %s", read.header.Get("ETag"), tag)
 				}
 				b.do("GET", path, nil, "If-None-Match: "+tag).is(304)
+				b.writesNothing(func() { b.do("PUT", path, read.body).is(200) }) // what is read may be put back
 				for _, stale := range []string{`If-Match: "r0"`, `If-None-Match: *`, "If-None-Match: " + tag} {
 					b.do("PUT", path, bodies[1], stale).problem(412, wire.ProblemConditionFailed)
 				}
@@ -281,6 +282,13 @@ func TestQuotasCountWhatTheUsageSays(t *testing.T) {
 	b.do("PUT", draft+"b", `{"value":"12345678901"}`).problem(409, wire.ProblemOverQuota, "bytes")
 	b.do("PUT", draft+"b", `{"value":"1"}`).is(200) // smaller is always possible
 	b.do("DELETE", draft+"b", nil).is(204)
+	for namespace, want := range map[string]string{"teams/pay": `{"bytes":20} of teams/pay`, "teams/web": `{"keys":3} of teams`} {
+		s := decodeAs[wire.Settings](b.do("GET", policyPath(namespace, "settings")+"?resolve=true", nil).is(200))
+		if encoded, err := encode(s.Quota); err != nil || string(encoded)+" of "+s.From["quota"] != want {
+			t.Errorf("the quota that holds in %s is %s of %s, want %s", namespace, encoded, s.From["quota"], want)
+		}
+	}
+	b.do("PUT", "/api/v1/namespaces/teams", `{"settings":{"minApprovers":0}}`).problem(400, wire.ProblemMalformed, `"/settings/minApprovers"`)
 	narrow := by(b.key("narrow", "teams", "viewer", "db/*"))
 	if s := decodeAs[wire.Settings](b.do("GET", policyPath("teams", "settings"), nil, narrow).is(200)); s.Usage != nil {
 		t.Errorf("who sees a part is told the usage of the whole: %+v", s.Usage)

@@ -118,6 +118,12 @@ func TestWebhooksThatCannotBe(t *testing.T) {
 		b.do("PUT", webhooksPath+"/"+made.ID, `{"events":[]}`).problem(400, wire.ProblemMalformed, "events")
 		b.do("DELETE", webhooksPath+"/"+made.ID, nil, `If-Match: "r4"`).problem(400, wire.ProblemMalformed)
 	})
+	for range events.MaxWebhooks - 1 {
+		b.webhook(newHook)
+	}
+	b.writesNothing(func() { b.do("POST", webhooksPath, newHook).problem(413, wire.ProblemTooLarge, "256 webhooks") })
+	b.do("DELETE", webhooksPath+"/"+made.ID, nil).is(204)
+	b.do("POST", webhooksPath, newHook).is(201)
 }
 
 func TestWebhooksAreForTheAdminsOfTheirNamespace(t *testing.T) {

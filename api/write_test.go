@@ -3,12 +3,16 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -251,6 +255,20 @@ func TestAFollowerForwardsWritesWhenToldTo(t *testing.T) {
 	defer hangsUp.Close()
 	follower.node.follows(strings.TrimPrefix(hangsUp.URL, "http://"))
 	follower.do("PUT", entryPath("a", "b"), `{"value":1}`).problem(504, wire.ProblemOutcomeUnknown)
+}
+
+// The leader would see the follower's certificate instead of the caller's.
+func TestAWriteByCertificateIsRedirectedRatherThanForwarded(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Forward, c.Identity.Certificates = http.DefaultTransport, true })
+	b.node.follows("10.0.0.3:6100")
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "deploys"}, NotAfter: time.Now().Add(24 * 365 * 100 * time.Hour)}
+	r := httptest.NewRequest(http.MethodPut, entryPath("pay", "a"), strings.NewReader(`{"value":1}`))
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
+	w := httptest.NewRecorder()
+	b.server.ServeHTTP(w, r)
+	if got := w.Header().Get("Location"); w.Code != http.StatusTemporaryRedirect || got != "http://10.0.0.3:6100"+entryPath("pay", "a") {
+		t.Errorf("answered %d %s, Location %q", w.Code, w.Body, got)
+	}
 }
 
 // Two nodes that take each other for the leader do not pass a write to and fro.

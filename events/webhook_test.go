@@ -30,6 +30,12 @@ func TestWebhooks(t *testing.T) {
 	off := with(func(p *events.WebhookProperties) { p.Disabled = true })
 	updated := func(u events.WebhookUpdated) []fact { return []fact{{"pay", "", u}} }
 	until := time.Unix(2000, 0).UTC()
+	third := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	rotated := governed(func(w *world) {
+		hook := has.webhooks["w1"]
+		hook.Secrets = []events.WebhookSecret{{Secret: other}, {Secret: goldenSecret, Until: until}}
+		w.webhooks["w1"] = hook
+	})
 	letter := events.DeadLetter{Index: 61, Event: "01J", Type: "config.updated", Attempts: 9, Error: "no"}
 	loud := letter
 	loud.Error = strings.Repeat("é", 3000) + "\xff"
@@ -64,6 +70,16 @@ func TestWebhooks(t *testing.T) {
 		{
 			name: "another secret beside the old one", in: has, command: events.RotateWebhook{ID: "w1", Secret: other, Until: until}, guards: at33,
 			facts: updated(events.WebhookUpdated{ID: "w1", WebhookProperties: good, Secrets: []events.WebhookSecret{{Secret: other}, {Secret: goldenSecret, Until: until}}}),
+		},
+		{
+			name: "a third secret beside both", in: rotated, command: events.RotateWebhook{ID: "w1", Secret: third, Until: until.Add(time.Hour)}, guards: at33,
+			facts: updated(events.WebhookUpdated{ID: "w1", WebhookProperties: good, Secrets: []events.WebhookSecret{
+				{Secret: third}, {Secret: other, Until: until.Add(time.Hour)}, {Secret: goldenSecret, Until: until},
+			}}),
+		},
+		{
+			name: "a third secret at once", in: rotated, command: events.RotateWebhook{ID: "w1", Secret: third}, guards: at33,
+			facts: updated(events.WebhookUpdated{ID: "w1", WebhookProperties: good, Secrets: []events.WebhookSecret{{Secret: third}}}),
 		},
 		{name: "another secret that is bad", in: has, command: events.RotateWebhook{ID: "w1", Secret: "x"}, refused: events.ErrInvalid, says: "secret"},
 		{name: "another secret for none", in: has, command: events.RotateWebhook{ID: "w2", Secret: other}, refused: events.ErrNotFound, says: "w2"},

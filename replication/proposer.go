@@ -39,6 +39,17 @@ type pending struct {
 	end      chan projections.Result
 }
 
+func newPending(proposal events.Proposal) *pending {
+	q := &pending{proposal: proposal, end: make(chan projections.Result, 1)}
+	for _, b := range proposal.Bodies {
+		q.size += len(b)
+	}
+	for _, g := range proposal.Guards {
+		q.size += len(g.Subject.Namespace) + len(g.Subject.Name) + guardOverhead
+	}
+	return q
+}
+
 func newProposer(r *raft.Raft) *proposer {
 	p := &proposer{
 		raft:    r,
@@ -59,13 +70,7 @@ func (p *proposer) close() {
 // propose returns how the proposal ended. The error is ErrStale, ErrNotLeader
 // or ErrUnavailable (it was never tried), or ErrUnknown.
 func (p *proposer) propose(ctx context.Context, proposal events.Proposal) (events.Outcome, error) {
-	q := &pending{proposal: proposal, end: make(chan projections.Result, 1)}
-	for _, b := range proposal.Bodies {
-		q.size += len(b)
-	}
-	for _, g := range proposal.Guards {
-		q.size += len(g.Subject.Namespace) + len(g.Subject.Name) + guardOverhead
-	}
+	q := newPending(proposal)
 	select {
 	case p.queue <- q:
 	case <-p.stop:

@@ -294,3 +294,18 @@ func TestConflictsSayOfWhichKindTheyAre(t *testing.T) {
 		}
 	}
 }
+
+func TestAProblemTellsEachFieldOnce(t *testing.T) {
+	for detail, want := range map[string]string{
+		"name is empty":            "400 Malformed: name is empty: /age is 7",
+		"the schema does not like": "400 Malformed: the schema does not like: /name is empty; /age is 7",
+	} {
+		p := client.Problem{Problem: wire.Problem{
+			Status: 400, Title: "Malformed", Detail: detail,
+			Errors: []wire.FieldError{{Pointer: "/name", Detail: "is empty"}, {Pointer: "/age", Detail: "is 7"}},
+		}}
+		if got := p.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
