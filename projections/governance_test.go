@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -261,9 +262,13 @@ func TestListsOfGovernance(t *testing.T) {
 
 func TestNothingIsInheritedWhereSettingsCut(t *testing.T) {
 	p, _ := governedPresent(t, set("a/b", "y", 1), events.PutSettings{Namespace: "a/b", Settings: events.Settings{Inherit: new(false)}, Actor: "ann"})
-	for _, tt := range []struct{ ns, key, from string }{{"a/b", "x", ""}, {"a/b/c", "x", ""}, {"a/b/c", "y", "a/b"}, {"a/c", "x", "a"}} {
-		if e, ok := p.Resolve(tt.ns, tt.key); ok != (tt.from != "") || e.Namespace != tt.from {
-			t.Errorf("%s/%s comes from %q, want %q", tt.ns, tt.key, e.Namespace, tt.from)
+	for namespace, want := range map[string]string{"a/b": "a/b", "a/b/c": "a/b/c a/b", "a/b/c/d": "a/b/c/d a/b/c a/b", "a/c": "a/c a", "a": "a"} {
+		var line []string
+		for at, ok := namespace, true; ok; at, ok = events.InheritsValues(p.State, at) {
+			line = append(line, at)
+		}
+		if got := strings.Join(line, " "); got != want {
+			t.Errorf("%s has the values of %s, want %s", namespace, got, want)
 		}
 	}
 }

@@ -142,17 +142,6 @@ func (s *State) Entry(namespace, key string) events.Entry {
 	return events.Entry{}
 }
 
-// Resolve returns the live entry of the namespace or of the nearest one above
-// it that has the key and whose values it inherits.
-func (s *State) Resolve(namespace, key string) (events.Entry, bool) {
-	for at, ok := namespace, true; ok; at, ok = events.InheritsValues(s, at) {
-		if e := s.Entry(at, key); e.Live() {
-			return e, true
-		}
-	}
-	return events.Entry{}, false
-}
-
 // Entries yields the live entries of exactly this namespace in key order.
 func (s *State) Entries(namespace string) iter.Seq[events.Entry] {
 	return s.EntriesAfter(namespace, "")

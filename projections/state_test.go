@@ -92,23 +92,4 @@ func TestListsOfTheState(t *testing.T) {
 	}
 }
 
-func TestAKeyIsResolvedInTheNearestNamespaceAbove(t *testing.T) {
-	p := begun(t) // a/x
-	at := time.Unix(2000, 0)
-	p.must(p.decide(set("a/b", "y", 1), at, ""))
-	p.must(p.decide(set("a", "y", 2), at, ""))
-	for _, tt := range []struct{ ns, key, from string }{
-		{"a", "x", "a"}, {"a/b/c", "x", "a"}, {"a/b/c", "y", "a/b"}, {"a", "y", "a"}, {"a/b", "z", ""}, {"ab", "x", ""},
-	} {
-		e, ok := p.Resolve(tt.ns, tt.key)
-		if ok != (tt.from != "") || e.Namespace != tt.from {
-			t.Errorf("%s/%s comes from %q, %v, want %q", tt.ns, tt.key, e.Namespace, ok, tt.from)
-		}
-	}
-	p.must(p.decide(events.DeleteEntry{Namespace: "a/b", Key: "y"}, at, ""))
-	if e, _ := p.Resolve("a/b/c", "y"); e.Namespace != "a" {
-		t.Errorf("after the nearer one was deleted it comes from %q", e.Namespace)
-	}
-}
-
 var _ events.View = (*projections.State)(nil)
