@@ -34,11 +34,7 @@ type audience struct {
 // them. The certificate of a client cannot be passed on: to its bearer the other
 // members are silent.
 func (x *exchange) audience() (a audience) {
-	for _, w := range x.streams.List() {
-		if x.administersAll(w.Filter.Namespaces) {
-			a.watches = append(a.watches, x.wireWatching(w))
-		}
-	}
+	a.watches = x.watchesHere()
 	a.nodes = []string{x.NodeID}
 	looking, done := x.within(askTimeout)
 	defer done()
@@ -71,6 +67,16 @@ func (x *exchange) audience() (a audience) {
 	}
 	slices.Sort(a.nodes)
 	return a
+}
+
+// watchesHere are the watches of this node that the caller may see.
+func (x *exchange) watchesHere() (watches []wire.Watching) {
+	for _, w := range x.streams.List() {
+		if x.administersAll(w.Filter.Namespaces) {
+			watches = append(watches, x.wireWatching(w))
+		}
+	}
+	return watches
 }
 
 // watchesOf asks one member, page by page.

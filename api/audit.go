@@ -1,82 +1,142 @@
 package api
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"confman/api/wire"
 	"confman/events"
+	"confman/projections"
 )
 
-const (
-	// auditRows is the default page of …/audit, as it always was.
-	auditRows = 50
-	// exportBuffer is how much of an export is written at once, in bytes.
-	exportBuffer = 64 << 10
-)
+// auditRows is the default page of …/audit, as it always was.
+const auditRows = 50
 
-// auditQuery selects events of the history up to one index.
-type auditQuery struct {
-	namespace, key, actor, action string
-	after, before                 uint64 // exclusive; before is never 0
-	ascending                     bool
-}
-
-// namespaceAudit answers GET …/{namespace}/audit, newest first.
-func (x *exchange) namespaceAudit() error {
-	return x.sendAudit(auditQuery{namespace: x.names.namespace, before: x.state.Index() + 1}, auditRows)
-}
+// namespaceAudit answers GET …/{namespace}/audit.
+func (x *exchange) namespaceAudit() error { return x.answerAudit(auditRows) }
 
 // audit answers GET /api/v1/audit.
-func (x *exchange) audit() error {
+func (x *exchange) audit() error { return x.answerAudit(maxRows) }
+
+// answerAudit answers with one page or, where the caller likes another format
+// than JSON better, with all that is selected.
+func (x *exchange) answerAudit(defaultRows int) error {
 	q, err := x.auditQuery()
 	if err != nil {
 		return err
 	}
-	if x.prefers(wire.MediaJSON, wire.MediaNDJSON) == wire.MediaNDJSON {
-		return x.exportAudit(q)
+	oldest, err := x.positionOf(x.state.Oldest())
+	if err != nil {
+		return err
 	}
-	return x.sendAudit(q, maxRows)
+	x.set("X-Confman-Oldest", oldest.String())
+	switch x.prefers(wire.MediaJSON, wire.MediaNDJSON, wire.MediaCSV) {
+	case wire.MediaNDJSON:
+		return x.exportAudit(q, ndjsonLines())
+	case wire.MediaCSV:
+		return x.exportAudit(q, csvLines())
+	}
+	return x.sendAudit(q, defaultRows)
 }
 
-// auditQuery reads the filters.
-func (x *exchange) auditQuery() (q auditQuery, err error) {
+// auditQuery reads the filters. What is selected ends at the present.
+func (x *exchange) auditQuery() (q projections.Query, err error) {
 	get := x.query.Get
-	q = auditQuery{
-		namespace: get("namespace"), key: get("key"), actor: get("actor"), action: get("action"),
-		before: x.state.Index() + 1,
+	q = projections.Query{
+		Namespace: get(wire.ParamNamespace), Key: get(wire.ParamKey), Actor: get("actor"),
+		Request: get("request"), Correlation: get("correlation"), Transaction: get("transaction"),
 	}
-	if q.key != "" && q.namespace == "" {
-		return q, badParam("key", "needs namespace beside it")
+	if q.Exact, err = x.flag("exact"); err != nil {
+		return q, err
+	}
+	if x.names.namespace != "" {
+		q.Namespace, q.Exact = x.names.namespace, true
+	}
+	if q.Namespace != "" {
+		if err := events.CheckPlace(q.Namespace); err != nil {
+			return q, err
+		}
+	}
+	if q.Key != "" {
+		if q.Namespace == "" {
+			return q, badParam(wire.ParamKey, "needs namespace beside it")
+		}
+		if err := events.CheckKey(q.Key); err != nil {
+			return q, err
+		}
+	}
+	if q.Kinds, err = kindsOf(get("action")); err != nil {
+		return q, err
 	}
 	switch order := get("order"); order {
 	case "", "desc":
 	case "asc":
-		q.ascending = true
+		q.Ascending = true
 	default:
 		return q, badParam("order", "is %.40q, want asc or desc", order)
 	}
-	for _, name := range []string{"after", "before"} {
-		given := get(name)
-		if given == "" {
-			continue
-		}
-		index, err := x.moment(name, given)
-		if err != nil {
-			return q, err
-		}
-		if name == "after" {
-			q.after = index
-		} else {
-			q.before = min(q.before, index)
-		}
-	}
-	return q, x.auditTimes(&q)
+	return q, x.auditBounds(&q)
 }
 
-// auditTimes narrows the query by since and until, both inclusive.
-func (x *exchange) auditTimes(q *auditQuery) error {
+// kindsOf reads a list of kinds and of families of them; nil is all.
+func kindsOf(actions string) (kinds []events.Kind, err error) {
+	if actions == "" {
+		return nil, nil
+	}
+	for wanted := range strings.SplitSeq(actions, ",") {
+		known := len(kinds)
+		for _, k := range events.Kinds() {
+			if k.Matches(strings.TrimSuffix(wanted, ".*")) {
+				kinds = append(kinds, k)
+			}
+		}
+		if len(kinds) == known {
+			return nil, badParam("action", "has %.64q, which is neither a type of event such as config.updated nor a family such as config.*", wanted)
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds), nil
+}
+
+// auditBounds reads between which events to look: after and before, exclusive,
+// since and until, inclusive. Whoever names an event to go on after must not
+// miss any; a time before the horizon is as good as the horizon.
+func (x *exchange) auditBounds(q *projections.Query) error {
+	q.After, q.Before = x.state.Edge().Index, x.state.Index()+1
+	if given := x.query.Get("after"); given != "" {
+		index, err := x.moment("after", given)
+		if err != nil {
+			return err
+		}
+		if err := x.continues(index); err != nil {
+			return err
+		}
+		q.After = max(q.After, index)
+	}
+	if given := x.query.Get("before"); given != "" {
+		index, err := x.moment("before", given)
+		if err != nil {
+			return err
+		}
+		q.Before = min(q.Before, index)
+	}
+	return x.auditTimes(q)
+}
+
+// continues returns an error when events after an index are no longer kept.
+func (x *exchange) continues(index uint64) error {
+	if index >= x.state.Edge().Index {
+		return nil
+	}
+	_, err := x.positionOf(index)
+	return err
+}
+
+func (x *exchange) auditTimes(q *projections.Query) error {
 	h, release := x.Reader.History(x.state.Index())
 	defer release()
 	if given := x.query.Get("since"); given != "" {
@@ -88,7 +148,7 @@ func (x *exchange) auditTimes(q *auditQuery) error {
 		if err != nil {
 			return err
 		}
-		q.after = max(q.after, index)
+		q.After = max(q.After, index)
 	}
 	if given := x.query.Get("until"); given != "" {
 		t, err := x.instant("until", given)
@@ -99,95 +159,138 @@ func (x *exchange) auditTimes(q *auditQuery) error {
 		if err != nil {
 			return err
 		}
-		q.before = min(q.before, index+1)
+		q.Before = min(q.Before, index+1)
 	}
 	return nil
 }
 
-// sendAudit answers with one page. Its mark is the index of the last event that
-// was looked at: a page that looked at as many as it may has fewer rows than
+// sendAudit answers with one page. Its mark is the index up to which everything
+// was looked at: a page that looked at as much as it may has fewer rows than
 // asked for, perhaps none, and a link to the next.
-func (x *exchange) sendAudit(q auditQuery, defaultRows int) error {
+func (x *exchange) sendAudit(q projections.Query, defaultRows int) error {
 	p, err := x.page(defaultRows)
 	if err != nil {
 		return err
 	}
-	if p.after != "" {
-		mark, err := strconv.ParseUint(p.after, 10, 64)
-		if err != nil {
-			return badParam(wire.ParamCursor, "is not one that this list gave out; begin again without it")
-		}
-		if q.ascending {
-			q.after = max(q.after, mark)
-		} else {
-			q.before = min(q.before, mark)
-		}
+	if err := x.goOn(&q, p); err != nil {
+		return err
 	}
-	h, release := x.Reader.History(x.state.Index())
-	defer release()
+	q.Effort = effortPerEvent * x.Limits.Audit
+	w := x.auditWalk(q)
 	var page rows
-	last, read := uint64(0), 0
-	for r, err := range q.records(h) {
+	full, looked := false, 0
+	for !full && !w.done() {
+		err := w.stretch(func(r events.Record) (bool, error) {
+			shown, ok, err := x.audited(r)
+			if full = err == nil && (ok && page.full(p.limit) || looked == x.Limits.Audit); full || err != nil {
+				return false, err
+			}
+			if looked++; ok {
+				err = page.encode(shown)
+			}
+			return true, err
+		})
+		if errors.Is(err, events.ErrCompacted) && !q.Ascending {
+			return x.sendRows(page) // what is older was trimmed a moment ago: the list ends there
+		}
 		if err != nil {
 			return err
 		}
-		shown, ok, err := x.audited(q, r)
-		if err != nil {
-			return err
-		}
-		if ok && page.full(p.limit) || read == x.Limits.Audit {
-			x.next(p, strconv.FormatUint(last, 10))
-			break
-		}
-		if last, read = r.Index, read+1; !ok {
-			continue
-		}
-		if err := page.encode(shown); err != nil {
-			return err
-		}
+		full = full || w.tired
+	}
+	if full {
+		x.next(p, strconv.FormatUint(w.mark(), 10))
 	}
 	return x.sendRows(page)
 }
 
-// exportAudit answers with all that the query selects, a line each, as it is
-// read.
-func (x *exchange) exportAudit(q auditQuery) error {
-	h, release := x.Reader.History(x.state.Index())
-	defer release()
-	x.reflects(x.state.Position())
-	x.set("Content-Type", wire.MediaNDJSON)
-	var lines []byte
-	flush := func() error {
-		x.code = http.StatusOK
-		_, err := x.w.Write(lines)
-		lines = lines[:0]
-		return err
+// goOn narrows the query to what follows the page before.
+func (x *exchange) goOn(q *projections.Query, p page) error {
+	if p.after == "" {
+		return nil
 	}
-	for r, err := range q.records(h) {
-		if err != nil {
+	mark, err := strconv.ParseUint(p.after, 10, 64)
+	if err != nil {
+		return badParam(wire.ParamCursor, "is not one that this list gave out; begin again without it")
+	}
+	if q.Ascending {
+		q.After = max(q.After, mark)
+		return x.continues(mark)
+	}
+	q.Before = min(q.Before, mark)
+	return nil
+}
+
+// lines are how an export writes events.
+type lines struct {
+	media string
+	head  string
+	add   func(dst []byte, e wire.AuditEvent) ([]byte, error)
+}
+
+func ndjsonLines() lines {
+	return lines{wire.MediaNDJSON, "", func(dst []byte, e wire.AuditEvent) ([]byte, error) {
+		line, err := encode(e)
+		return append(append(dst, line...), '\n'), err
+	}}
+}
+
+const (
+	// exportLeast and exportBuffer are how many bytes an export collects before it
+	// writes them: few at first, so that whoever wants only the first is served.
+	exportLeast, exportBuffer = 16 << 10, 256 << 10
+	// exportLooks is how many events it looks at before it lets go of the history.
+	exportLooks = 20_000
+	// exportStall is how long a reader may take for what is written at once.
+	exportStall = 30 * time.Second
+)
+
+// exportAudit answers with all that the query selects, as it is read, in little
+// memory. It holds no history while it writes.
+func (x *exchange) exportAudit(q projections.Query, l lines) error {
+	x.reflects(x.state.Position())
+	x.provenance()
+	x.set("Content-Type", l.media)
+	q.Effort = effortPerEvent * exportLooks
+	w := x.auditWalk(q)
+	to := http.NewResponseController(x.w)
+	defer func() { _ = to.SetWriteDeadline(time.Time{}) }() // the connection may serve others
+	body := []byte(l.head)
+	for size := exportLeast; ; size = min(2*size, exportBuffer) {
+		if err := x.collect(&w, l, &body, size); err != nil {
 			return x.brokeOff(err)
 		}
-		shown, ok, err := x.audited(q, r)
-		if err != nil {
-			return x.brokeOff(err)
-		}
-		if !ok {
-			continue
-		}
-		line, err := encode(shown)
-		if err != nil {
-			return x.brokeOff(err)
-		}
-		if lines = append(append(lines, line...), '\n'); len(lines) >= exportBuffer {
-			if err := flush(); err != nil {
+		if len(body) > 0 || w.done() {
+			_ = to.SetWriteDeadline(time.Now().Add(exportStall)) // where there is none, as in tests, none is needed
+			x.code = http.StatusOK
+			if _, err := x.w.Write(body); err != nil {
 				return err
 			}
+			body = body[:0]
 		}
-		if x.r.Context().Err() != nil {
-			return x.brokeOff(x.r.Context().Err())
+		if w.done() {
+			return nil
+		}
+		if err := x.r.Context().Err(); err != nil {
+			return x.brokeOff(err)
 		}
 	}
-	return flush()
+}
+
+// collect appends the lines of a stretch, about size bytes.
+func (x *exchange) collect(w *auditWalk, l lines, body *[]byte, size int) error {
+	looked := 0
+	return w.stretch(func(r events.Record) (bool, error) {
+		if len(*body) >= size || looked == exportLooks {
+			return false, nil
+		}
+		looked++
+		shown, ok, err := x.audited(r)
+		if err == nil && ok {
+			*body, err = l.add(*body, shown)
+		}
+		return true, err
+	})
 }
 
 // brokeOff ends an export that cannot go on. When lines were sent already the
@@ -199,77 +302,3 @@ func (x *exchange) brokeOff(err error) error {
 	x.Log.Error().Err(err).Str("correlationId", x.correlation).Msg("audit export broke off")
 	panic(http.ErrAbortHandler)
 }
-
-// audited shows a record, if the query selects it and the caller may see it.
-func (x *exchange) audited(q auditQuery, r events.Record) (shown wire.AuditEvent, ok bool, err error) {
-	e, err := r.Event()
-	if err != nil {
-		return shown, false, err
-	}
-	kind := string(e.Data.Kind())
-	switch {
-	case q.namespace != "" && q.namespace != e.Namespace,
-		q.key != "" && q.key != e.Key,
-		q.actor != "" && q.actor != e.Actor,
-		q.action != "" && q.action != kind,
-		!e.ShownTo(x.principal):
-		return shown, false, nil
-	}
-	shown = wire.AuditEvent{
-		Timestamp: r.Time.UTC(), Action: kind, Actor: e.Actor, Namespace: e.Namespace,
-		Provenance: wire.Provenance{
-			ID: e.ID.String(), Index: r.Index, Position: r.Position().String(), RaftTerm: r.RaftTerm, RaftIndex: r.RaftIndex,
-			CorrelationID: e.CorrelationID, Request: e.Request, Transaction: e.Transaction,
-		},
-	}
-	if e.Key != "" {
-		shown.Key = &e.Key
-	}
-	switch d := e.Data.(type) {
-	case events.ConfigCreated:
-		shown.NewValue, shown.Comment = textOf(d.Value), d.Comment
-	case events.ConfigUpdated:
-		shown.OldValue, shown.NewValue, shown.Comment = textOf(d.Previous.Value), textOf(d.Value), d.Comment
-	case events.ConfigRolledBack:
-		if shown.NewValue, shown.Comment = textOf(d.Value), d.Comment; d.Previous != nil {
-			shown.OldValue = textOf(d.Previous.Value)
-		}
-	case events.ConfigDeleted:
-		shown.OldValue, shown.Comment = textOf(d.Previous.Value), d.Comment
-	default:
-		shown.Comment = commentOf(d)
-	}
-	return shown, true, nil
-}
-
-// commentOf is what was said with an event about a draft, a publish request or a
-// schema.
-func commentOf(d events.Data) string {
-	switch d := d.(type) {
-	case events.DraftSaved:
-		return d.Comment
-	case events.DraftDiscarded:
-		return d.Comment
-	case events.RequestSubmitted:
-		return d.Comment
-	case events.RequestApproved:
-		return d.Comment
-	case events.RequestRejected:
-		return d.Comment
-	case events.RequestWithdrawn:
-		return d.Comment
-	case events.RequestBypassed:
-		return d.Comment
-	case events.SchemaChanged:
-		return d.Comment
-	}
-	return ""
-}
-
-func textOf(v events.Value) *string {
-	text := v.Text()
-	return &text
-}
-
-// inRange reports whether an index lies between the query's bounds.
-func (q auditQuery) inRange(index uint64) bool { return index > q.after && index < q.before }

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"confman/api/wire"
+	"confman/events"
 )
 
 func auditIndex(e wire.AuditEvent) string { return strconv.FormatUint(e.Index, 10) }
@@ -100,15 +103,169 @@ func TestAuditSelects(t *testing.T) {
 // A page looks at a bounded number of events; what it did not reach is linked.
 func TestAuditPagesAreBoundedInWork(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Limits.Audit = 3 })
+	narrow := "X-Api-Key: " + b.key("narrow", "pay", "viewer", "b") // events 3 and 4
+	b.put("pay", "b", "1")                                          // 5, 6
 	for i := range 10 {
 		b.put("pay", "a", strconv.Itoa(i))
 	}
-	for _, order := range []string{"asc", "desc"} {
-		pages := b.walk("/api/v1/audit?action=namespace.created&order=" + order)
-		if got := keysOf(pages, auditIndex); !slices.Equal(got, []string{"3"}) || len(pages) != 5 {
-			t.Errorf("%s: %v in %d pages, want 3 in 5", order, got, len(pages))
+	b.put("pay", "b", "2") // 17
+	for _, test := range []struct {
+		query, want string
+		pages       int
+	}{
+		{"namespace=pay", "17 6", 5},
+		{"namespace=pay&order=asc", "6 17", 5},
+		{"order=asc", "6 17", 6},
+		{"namespace=pay&key=b", "17 6", 1},
+		{"namespace=pay&key=b&order=asc", "6 17", 1},
+		{"action=config.updated&actor=ana", "17", 4},
+	} {
+		pages := b.walk("/api/v1/audit?"+test.query, narrow)
+		if got := strings.Join(keysOf(pages, auditIndex), " "); got != test.want || len(pages) != test.pages {
+			t.Errorf("%s: %s in %d pages, want %s in %d", test.query, got, len(pages), test.want, test.pages)
 		}
 	}
+	b.node.interleave(t, 40)
+	for _, order := range []string{"asc", "desc"} { // two long lists that never meet
+		if pages := b.walk("/api/v1/audit?actor=odd&namespace=even&order=" + order); len(keysOf(pages, auditIndex)) != 0 || len(pages) < 3 {
+			t.Errorf("%s: %d pages", order, len(pages))
+		}
+	}
+}
+
+// interleave has odd write to odd, and even to even, in turn.
+func (n *node) interleave(t *testing.T, times int) {
+	for i := range 2 * times {
+		who := []string{"odd", "even"}[i%2]
+		c := events.PutEntry{Namespace: who, Key: "a", Value: []byte(strconv.Itoa(i))}
+		if _, err := n.Submit(t.Context(), c, events.Stamp{Time: moment, ID: ulid.Make(), Actor: who}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAuditSelectsByPlaceKindAndOrigin(t *testing.T) {
+	b := newBench(t)
+	b.put("pay", "a", "1")                                                                                                                    // 3, 4
+	b.do("PUT", entryPath("pay/eu", "a"), `{"value":1}`, "X-Correlation-Id: c-9").is(201)                                                     // 5, 6
+	b.put("pay-x", "a", "1")                                                                                                                  // 7, 8
+	b.do("POST", "/api/v1/transactions", `{"set":[{"namespace":"pay","key":"a","value":2},{"namespace":"pay","key":"b","value":2}]}`).is(200) // 9, 10
+	b.submit(events.RaiseLevel{Level: 3})                                                                                                     // 11
+	b.do("PUT", "/api/v1/namespaces/pay/drafts/c", `{"value":"x"}`).is(201)                                                                   // 12
+	id := decodeAs[wire.PublishRequest](b.do("POST", "/api/v1/publish-requests", `{"namespace":"pay","key":"c"}`).is(201)).ID                 // 13
+	all := decodeAs[[]wire.AuditEvent](b.do("GET", "/api/v1/audit", nil).is(200))
+	transaction := all[slices.IndexFunc(all, func(e wire.AuditEvent) bool { return e.Index == 9 })].Transaction
+	for _, test := range []struct{ query, want string }{
+		{"namespace=pay", "13 12 10 9 6 5 4 3"},
+		{"namespace=pay&exact=true", "13 12 10 9 4 3"},
+		{"namespace=pay&exact=false&order=asc", "3 4 5 6 9 10 12 13"},
+		{"namespace=/", "13 12 11 10 9 8 7 6 5 4 3 2 1"},
+		{"namespace=/&exact=true", ""},
+		{"namespace=pay&key=c", "12"},
+		{"action=config.*", "10 9 8 6 4"},
+		{"action=config.created,draft.saved", "12 10 8 6 4"},
+		{"action=namespace.*,config.updated&namespace=pay", "9 5 3"},
+		{"correlation=c-9", "6 5"},
+		{"correlation=c-9&action=config.*", "6"},
+		{"transaction=" + transaction, "10 9"},
+		{"request=" + id, "13"},
+		{"request=none", ""},
+	} {
+		if got := strings.Join(keysOf(b.walk("/api/v1/audit?limit=3&"+test.query), auditIndex), " "); got != test.want {
+			t.Errorf("%s: %s, want %s", test.query, got, test.want)
+		}
+		path, exact := "/api/v1/namespaces/pay/audit?limit=3&", ""
+		for _, i := range strings.Fields(test.want) {
+			if strings.Contains(" 3 4 9 10 12 13 ", " "+i+" ") {
+				exact = strings.TrimSpace(exact + " " + i)
+			}
+		}
+		if strings.HasPrefix(test.query, "namespace=/&exact") {
+			continue // the path names the namespace
+		}
+		if got := strings.Join(keysOf(b.walk(path+test.query), auditIndex), " "); got != exact {
+			t.Errorf("of pay, %s: %s, want %s", test.query, got, exact)
+		}
+	}
+}
+
+func TestAuditShowsWhatChanged(t *testing.T) {
+	b := newGoverned(t)
+	b.put("pay", "a", "1")
+	b.do("PUT", policyPath("pay", "roles"), `{"grants":[{"role":"viewer","principal":"vic"}]}`).is(200)
+	b.do("PUT", policyPath("pay", "roles"), `{"grants":[{"role":"editor","principal":"vic"}]}`).is(200)
+	b.do("PUT", policyPath("pay", "settings"), `{"minApprovers":2}`).is(200)
+	b.do("PUT", "/api/v1/namespaces/pay", `{"owner":"ona"}`).is(200)
+	b.do("PUT", "/api/v1/namespaces/pay/drafts/c", `{"value":"x","comment":"try"}`).is(201)
+	b.do("DELETE", "/api/v1/namespaces/pay/drafts/c", nil).is(204)
+	b.key("bob", "pay", "viewer", "")
+	text := func(s *string) string {
+		if s == nil {
+			return "-"
+		}
+		return *s
+	}
+	for action, want := range map[string][]string{
+		"config.created":             {`- > 1 v1`},
+		"namespace.roles-changed":    {`{"grants":[{"role":"viewer","principal":"vic"}]} > {"grants":[{"role":"editor","principal":"vic"}]}`},
+		"namespace.settings-changed": {`{} > {"minApprovers":2}`},
+		"namespace.updated":          {`{"owner":"ana"} > {"owner":"ona"}`},
+		"namespace.created":          {`- > - v0`},
+		"draft.saved":                {`- > x v0 try`},
+		"draft.discarded":            {`- > - v0`},
+		"key.created":                {`- > {"id":"`, `"name":"bob"`, `"grants":[{"namespace":"pay","role":"viewer"}]`},
+	} {
+		e := decodeAs[[]wire.AuditEvent](b.do("GET", "/api/v1/audit?limit=1&action="+action, nil).is(200))[0]
+		got := fmt.Sprintf("%s > %s v%d %s", text(e.OldValue), text(e.NewValue), e.Version, e.Comment)
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: %s, want %s", action, got, w)
+			}
+		}
+		if strings.Contains(got, "digest") {
+			t.Errorf("%s: %s", action, got)
+		}
+	}
+}
+
+// What is no longer kept is said, never left out in silence.
+func TestTheAuditBeginsAtTheHorizon(t *testing.T) {
+	b := newBench(t)
+	for i := range 8 {
+		b.put("pay", "a", strconv.Itoa(i)) // 3, 4 … 11
+	}
+	early := decodeAs[[]wire.AuditEvent](b.do("GET", "/api/v1/audit?order=asc&limit=5", nil).is(200))
+	first := b.do("GET", "/api/v1/audit?order=asc&limit=2", nil).is(200)
+	next := strings.TrimPrefix(strings.SplitN(first.header.Get("Link"), ">", 2)[0], "<")
+	if got := first.header.Get("X-Confman-Oldest"); got != early[0].Position {
+		t.Errorf("the oldest is %q, want %s", got, early[0].Position)
+	}
+	b.trim(6)
+	oldest := ""
+	for _, test := range []struct{ query, want string }{
+		{"", "13 12 11 10 9 8 7 6"},
+		{"order=asc", "6 7 8 9 10 11 12 13"},
+		{"namespace=pay&order=asc", "6 7 8 9 10 11"},
+		{"namespace=pay&key=a&order=asc", "6 7 8 9 10 11"},
+		{"namespace=pay&after=5", "11 10 9 8 7 6"},
+		{"before=4", ""},
+		{"since=2020-01-01T00:00:00Z&before=8", "7 6"},
+		{"until=2020-01-01T00:00:00Z", ""},
+	} {
+		pages := b.walk("/api/v1/audit?limit=3&" + test.query)
+		if got := strings.Join(keysOf(pages, auditIndex), " "); got != test.want {
+			t.Errorf("%s: %s, want %s", test.query, got, test.want)
+		}
+		oldest = pages[0].header.Get("X-Confman-Oldest")
+	}
+	if !strings.HasPrefix(oldest, "6-") {
+		t.Errorf("the oldest is %q, want 6", oldest)
+	}
+	for _, accept := range []string{wire.MediaJSON, wire.MediaNDJSON, wire.MediaCSV} {
+		b.do("GET", "/api/v1/audit?after=4", nil, "Accept: "+accept).problem(410, wire.ProblemCompacted)
+		b.do("GET", "/api/v1/audit?after=2020-01-01T00:00:00Z", nil, "Accept: "+accept).problem(410, wire.ProblemCompacted)
+	}
+	b.do("GET", next, nil).problem(410, wire.ProblemCompacted)
 }
 
 // What concerns no namespace is for the admins of everything.

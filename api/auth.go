@@ -59,6 +59,9 @@ func (x *exchange) credentials() error {
 	return nil
 }
 
+// errNoCredentials says that the request bears nothing that names anybody.
+var errNoCredentials = fmt.Errorf("%w: give an API key as X-Api-Key or as Authorization: Bearer", errUnauthenticated)
+
 // withoutKey looks for who asks without a key or token.
 func (x *exchange) withoutKey() error {
 	if login := x.Identity.Login; login != nil {
@@ -78,7 +81,7 @@ func (x *exchange) withoutKey() error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: give an API key as X-Api-Key or as Authorization: Bearer", errUnauthenticated)
+	return errNoCredentials
 }
 
 // errUnknownKey says that this node's state does not have the key.

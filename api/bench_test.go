@@ -213,7 +213,7 @@ func loadOpenAPI(t testing.TB) *openapi3.T {
 }
 
 func (j *judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == watchPath && r.Method == http.MethodGet {
+	if (r.URL.Path == watchPath || r.URL.Path == replayPath) && r.Method == http.MethodGet {
 		j.stream(w, r)
 		return
 	}

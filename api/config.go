@@ -23,7 +23,7 @@ func (x *exchange) getEntry() error {
 		return err
 	}
 	if !e.Live() {
-		return &events.Refusal{Kind: events.ErrNotFound, Detail: x.names.namespace + "/" + x.names.key + " does not exist"}
+		return &events.Refusal{Kind: events.ErrNotFound, Detail: x.names.namespace + "/" + x.names.key + x.absent()}
 	}
 	from := ""
 	if resolve {
@@ -38,6 +38,7 @@ func (x *exchange) getEntry() error {
 	if done, err := x.unchanged(tag); done || err != nil {
 		return err
 	}
+	x.readSecrets(secretRefs(&e))
 	return x.sendEntry(http.StatusOK, &e, from)
 }
 

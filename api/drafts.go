@@ -54,6 +54,7 @@ func (x *exchange) listDrafts() error {
 		}
 		last = d.Key
 	}
+	x.readDrafts(page.count)
 	return x.sendRows(page)
 }
 
@@ -68,6 +69,7 @@ func (x *exchange) getDraft() error {
 	if done, err := x.unchanged(tag); done || err != nil {
 		return err
 	}
+	x.readDrafts(1)
 	return x.sendJSON(http.StatusOK, x.wireDraft(x.state, d))
 }
 

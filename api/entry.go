@@ -66,9 +66,12 @@ func appendBulk(dst []byte, e *events.Entry) []byte {
 
 // appendValue appends the members from value, where there is one, to updatedBy.
 func appendValue(dst []byte, e *events.Entry) []byte {
-	if e.Value.JSON != nil {
+	switch {
+	case e.Value.JSON != nil:
 		dst = append(dst, `,"value":`...)
 		dst = append(dst, e.Value.JSON...)
+	case e.Value.Type == events.Erased:
+		dst = append(dst, `,"value":null`...)
 	}
 	dst = append(dst, `,"type":"`...)
 	dst = append(dst, e.Value.Type...)

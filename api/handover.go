@@ -57,6 +57,7 @@ func (x *exchange) forward(leader string) {
 		ModifyResponse: func(r *http.Response) error {
 			clear(x.w.Header()) // the leader's are complete
 			x.code = r.StatusCode
+			x.denyForwarded(r.StatusCode, leader)
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { x.fail(lost(leader, err)) },

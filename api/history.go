@@ -25,7 +25,7 @@ func (x *exchange) entryHistory() error {
 	now, done := x.Reader.History(x.state.Index()) // a publish request ends after its changes
 	defer done()
 	var page rows
-	last := uint64(0)
+	last, secrets := uint64(0), 0
 	for e, err := range h.Versions(x.names.namespace, x.names.key) {
 		if err != nil {
 			return err
@@ -44,8 +44,11 @@ func (x *exchange) entryHistory() error {
 		if err := page.encode(v); err != nil {
 			return err
 		}
-		last = v.Index
+		if last = v.Index; v.Type == wire.TypeSecretRef {
+			secrets++
+		}
 	}
+	x.readSecrets(secrets)
 	if page.count == 0 && p.after == "" {
 		return &events.Refusal{Kind: events.ErrNotFound, Detail: x.names.namespace + "/" + x.names.key + " never existed"}
 	}

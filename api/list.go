@@ -60,7 +60,7 @@ func justBefore(prefix string) string {
 func (x *exchange) sendEntries(all iter.Seq2[events.Entry, error], p page, resolve bool) error {
 	prefix := x.query.Get(wire.ParamPrefix)
 	var page rows
-	last := ""
+	last, secrets := "", 0
 	for e, err := range all {
 		if err != nil {
 			return err
@@ -83,8 +83,9 @@ func (x *exchange) sendEntries(all iter.Seq2[events.Entry, error], p page, resol
 			from = e.Namespace
 		}
 		page.body = appendEntry(page.add(), &e, x.names.namespace, from)
-		last = e.Key
+		last, secrets = e.Key, secrets+secretRefs(&e)
 	}
+	x.readSecrets(secrets)
 	return x.sendRows(page)
 }
 
@@ -139,10 +140,10 @@ type level struct {
 
 func (l *level) step() { l.entry, l.err, l.ok = l.next() }
 
-func infallible(all iter.Seq[events.Entry]) iter.Seq2[events.Entry, error] {
-	return func(yield func(events.Entry, error) bool) {
-		for e := range all {
-			if !yield(e, nil) {
+func infallible[T any](all iter.Seq[T]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for v := range all {
+			if !yield(v, nil) {
 				return
 			}
 		}
@@ -156,10 +157,22 @@ func (x *exchange) listAllEntries() error {
 	if err != nil {
 		return err
 	}
+	h, release, err := x.past()
+	if err != nil {
+		return err
+	}
+	defer release()
 	namespace, key, _ := strings.Cut(p.after, "\x00")
+	all := infallible(x.state.AllEntries(namespace, key))
+	if h != nil {
+		all = h.AllEntries(namespace, key)
+	}
 	var page rows
-	last := ""
-	for e := range x.state.AllEntries(namespace, key) {
+	last, secrets := "", 0
+	for e, err := range all {
+		if err != nil {
+			return err
+		}
 		if !x.principal.Can(events.Viewer, e.Namespace, e.Key) {
 			continue
 		}
@@ -168,7 +181,8 @@ func (x *exchange) listAllEntries() error {
 			break
 		}
 		page.body = appendBulk(page.add(), &e)
-		last = e.Namespace + "\x00" + e.Key
+		last, secrets = e.Namespace+"\x00"+e.Key, secrets+secretRefs(&e)
 	}
+	x.readSecrets(secrets)
 	return x.sendRows(page)
 }

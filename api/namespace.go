@@ -23,9 +23,21 @@ func (x *exchange) listNamespaces() error {
 	if err != nil {
 		return err
 	}
+	h, release, err := x.past()
+	if err != nil {
+		return err
+	}
+	defer release()
+	all := infallible(x.state.Namespaces(p.after))
+	if h != nil {
+		all = h.Namespaces(p.after)
+	}
 	prefix := x.query.Get(wire.ParamPrefix)
 	page := []wire.Namespace{}
-	for n := range x.state.Namespaces(p.after) {
+	for n, err := range all {
+		if err != nil {
+			return err
+		}
 		if !strings.HasPrefix(n.Path, prefix) || !x.principal.CanSee(n.Path) {
 			continue
 		}
@@ -40,11 +52,19 @@ func (x *exchange) listNamespaces() error {
 
 // getNamespace answers GET /api/v1/namespaces/{namespace}.
 func (x *exchange) getNamespace() error {
-	n := x.state.Namespace(x.names.namespace)
-	if !n.Live() {
-		return &events.Refusal{Kind: events.ErrNotFound, Detail: "namespace " + x.names.namespace + " does not exist"}
+	v, end, err := x.view()
+	if err != nil {
+		return err
 	}
-	return x.sendJSON(http.StatusOK, withSettings(wireNamespace(n), x.state.Policy(n.Path)))
+	n := v.Namespace(x.names.namespace)
+	shown := withSettings(wireNamespace(n), v.Policy(n.Path))
+	if err := end(); err != nil {
+		return err
+	}
+	if !n.Live() {
+		return &events.Refusal{Kind: events.ErrNotFound, Detail: "namespace " + x.names.namespace + x.absent()}
+	}
+	return x.sendJSON(http.StatusOK, shown)
 }
 
 // withSettings adds the namespace's own settings, if it has any.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"confman/api/wire"
@@ -50,6 +51,18 @@ type Cluster interface {
 	TransferLeadership(ctx context.Context, to string) error
 	// Snapshot makes this node's state durable now. NodeID is left to the caller.
 	Snapshot(ctx context.Context) (wire.Snapshot, error)
+}
+
+// Keeper keeps the files of a node.
+type Keeper interface {
+	// Rebuild makes the views anew from the records while the node goes on, and
+	// verifies the chain; progress is told the event reached and the last one. It
+	// is an [events.ErrConflict] while the files are being made anew already, and
+	// ends with the context.
+	Rebuild(ctx context.Context, progress func(at, to uint64)) error
+	// Backup writes all that the node holds as of a position, which begin is told
+	// first. It is whole only if there is no error.
+	Backup(ctx context.Context, w io.Writer, begin func(events.Position)) error
 }
 
 // Standing is a node's place in the cluster at one moment, as far as it knows.

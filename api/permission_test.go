@@ -82,6 +82,9 @@ func (p person) visits(namespace string) bool {
 // isRoot says who is admin of everything.
 func (p person) isRoot() bool { return p.may(events.Admin, events.Root, "") }
 
+// seesAll are admins of everything, what is cut off from the roles above included.
+func (p person) seesAll() bool { return p.isRoot() && p.may(events.Admin, vault, "") }
+
 // people are those with nothing, with each role in each place, and some with two.
 func people() (all []person) {
 	combinations := [][]held{

@@ -47,8 +47,16 @@ func ofOne(namespace, key string, kinds ...string) func(secret, person) bool {
 
 // audited are the secrets that the audit of a namespace, "" for any, tells.
 func audited(namespace string) func(secret, person) bool {
-	inAudit := of(namespace, "old", "value", "old comment", "comment", "farewell", "value comment", "draft comment", "proposed comment", "request", "review")
-	return func(s secret, p person) bool { return inAudit(s, p) && s.told(p) }
+	inAudit := of(namespace, "old", "value", "old comment", "comment", "farewell", "value comment", "draft", "draft comment",
+		"proposed", "proposed comment", "request", "review", "roles", "settings", "schema", "webhook")
+	return func(s secret, p person) bool {
+		return (inAudit(s, p) || namespace == "" && s.kind == "key") && s.told(p)
+	}
+}
+
+// auditedWithin is audited with all namespaces below.
+func auditedWithin(namespace string) func(secret, person) bool {
+	return func(s secret, p person) bool { return beneath(s.namespace, namespace) && audited(s.namespace)(s, p) }
 }
 
 func under(namespace, below string) string { return namespacesPath + namespace + below }
@@ -58,7 +66,7 @@ type matrix map[string][]probe
 // matrixRows are the probes of every route, by method and pattern.
 func (w *world) matrixRows() matrix {
 	all := matrix{}
-	for _, part := range []matrix{nodeRows(), w.readRows(), policyRows(), draftRows(), w.requestRows(), w.changeRows(), w.webhookRows(), accessRows(), vaultRows()} {
+	for _, part := range []matrix{nodeRows(), w.readRows(), policyRows(), draftRows(), w.requestRows(), w.changeRows(), w.webhookRows(), accessRows(), w.pastRows(), vaultRows()} {
 		for name, probes := range part {
 			all[name] = append(all[name], probes...)
 		}
@@ -85,6 +93,14 @@ func nodeRows() matrix {
 		"DELETE /api/v1/cluster/members/{id}":  {{path: "/api/v1/cluster/members/n9"}},
 		"POST /api/v1/cluster/transfer-leader": {{path: "/api/v1/cluster/transfer-leader"}},
 		"POST /api/v1/cluster/snapshot":        {{path: "/api/v1/cluster/snapshot"}},
+		"POST /api/v1/cluster/rebuild":         {{path: "/api/v1/cluster/rebuild", ends: 409}}, // this server has no disk
+		"GET /api/v1/cluster/backup":           {{path: "/api/v1/cluster/backup", may: person.seesAll, ends: 409}},
+		"GET /api/v1/audit/denied":             {{path: "/api/v1/audit/denied"}},
+		"GET /api/v1/audit/proof":              {{path: "/api/v1/audit/proof", may: person.seesAll, shows: func(secret, person) bool { return true }}},
+		"GET /api/v1/audit/verify":             {{path: "/api/v1/audit/verify", ends: 409}}, // this server has no disk
+		"GET /api/v1/audit/checkpoints":        {{path: "/api/v1/audit/checkpoints", may: everybody}},
+		"POST /api/v1/audit/checkpoints":       {{path: "/api/v1/audit/checkpoints", ends: 409}}, // and no key
+		"POST /api/v1/audit/erasures":          {{path: "/api/v1/audit/erasures?dry_run=true", body: `{"namespace":"` + here + `","key":"db/live","version":1,"reason":"leaked"}`, may: person.seesAll}},
 	})
 	for _, probes := range rows {
 		if probes[0].may == nil {
@@ -118,7 +134,9 @@ func (w *world) readRows() matrix {
 		"GET /api/v1/audit": {
 			{path: "/api/v1/audit?limit=1000", may: everybody, shows: audited("")},
 			{path: "/api/v1/audit?order=asc", may: everybody, shows: audited(""), accept: "application/x-ndjson"},
-			{path: "/api/v1/audit?namespace=" + here, may: everybody, shows: audited(here)},
+			{path: "/api/v1/audit", may: everybody, shows: audited(""), accept: "text/csv"},
+			{path: "/api/v1/audit?exact=true&namespace=" + here, may: everybody, shows: audited(here), only: []string{"value", "old", "draft"}},
+			{path: "/api/v1/audit?limit=1000&namespace=" + here, may: everybody, shows: auditedWithin(here), only: []string{"value", "old", "draft"}},
 			{path: "/api/v1/audit?actor=ann&action=config.deleted", may: everybody, shows: func(s secret, p person) bool {
 				return of("", "farewell", "old")(s, p) && strings.HasSuffix(s.key, "gone")
 			}},

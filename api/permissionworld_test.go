@@ -114,6 +114,7 @@ func newWorld(t *testing.T) *world {
 	w.bench = newWatchBench(t, func(c *Config) {
 		c.Identity.Issuer = at
 		c.Outside.Webhooks = silence{}
+		c.Denials = openDenials(t)
 	})
 	w.govern()
 	for _, n := range places() {

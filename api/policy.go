@@ -52,12 +52,16 @@ func (x *exchange) getRoles() error {
 	if err != nil {
 		return err
 	}
-	p := x.state.Policy(x.names.namespace)
+	v, end, err := x.view()
+	if err != nil {
+		return err
+	}
+	p := v.Policy(x.names.namespace)
 	shown := wireRoles(x.names.namespace, p)
 	if resolve {
 		shown.Grants = []wire.RoleGrant{}
 		for path := range events.Upwards(x.names.namespace) {
-			roles := x.state.Roles(path)
+			roles := v.Roles(path)
 			for _, g := range roles.Grants {
 				shown.Grants = append(shown.Grants, wireRoleGrant(g, path))
 			}
@@ -65,6 +69,11 @@ func (x *exchange) getRoles() error {
 				break
 			}
 		}
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if resolve {
 		return x.sendJSON(http.StatusOK, shown)
 	}
 	return x.sendPolicy(shown, p.RolesMark)
@@ -114,13 +123,22 @@ func (x *exchange) getSchema() error {
 	if err != nil {
 		return err
 	}
-	p := x.state.Policy(x.names.namespace)
+	v, end, err := x.view()
+	if err != nil {
+		return err
+	}
+	p := v.Policy(x.names.namespace)
 	shown := wireSchema(x.names.namespace, p)
 	if resolve {
 		shown.Effective = []wire.InheritedSchema{}
-		for from, s := range events.Schemas(x.state, x.names.namespace) {
+		for from, s := range events.Schemas(v, x.names.namespace) {
 			shown.Effective = append(shown.Effective, wire.InheritedSchema{From: from.Namespace, Index: from.SchemaMark.Revision, Schema: []byte(s.Document())})
 		}
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if resolve {
 		return x.sendJSON(http.StatusOK, shown)
 	}
 	return x.sendPolicy(shown, p.SchemaMark)
@@ -175,32 +193,50 @@ func (x *exchange) putSchema() error {
 }
 
 // getSettings answers GET …/settings: the namespace's own or, with resolve, those
-// that hold in it and where they come from.
+// that hold in it and where they come from. What it holds is known of the present
+// only.
 func (x *exchange) getSettings() error {
 	resolve, err := x.flag(wire.ParamResolve)
 	if err != nil {
 		return err
 	}
+	v, end, err := x.view()
+	if err != nil {
+		return err
+	}
 	namespace := x.names.namespace
-	p := x.state.Policy(namespace)
+	p := v.Policy(namespace)
 	shown := wireSettings(namespace, p)
-	if used := x.state.Usage(namespace); x.principal.Can(events.Viewer, namespace, "") {
+	if resolve {
+		shown = effectiveSettings(v, namespace)
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if x.query.Get(wire.ParamAt) == "" && x.principal.Can(events.Viewer, namespace, "") {
+		used := x.state.Usage(namespace)
 		shown.Usage = &wire.Quota{Keys: used.Keys, Bytes: used.Bytes}
 	}
-	if !resolve {
-		return x.sendPolicy(shown, p.SettingsMark)
+	if resolve {
+		return x.sendJSON(http.StatusOK, shown)
 	}
-	e := events.EffectiveSettings(x.state, namespace)
+	return x.sendPolicy(shown, p.SettingsMark)
+}
+
+// effectiveSettings are those that hold in a namespace, and where each comes from.
+func effectiveSettings(v events.PolicyView, namespace string) wire.Settings {
+	shown := wireSettings(namespace, v.Policy(namespace))
+	e := events.EffectiveSettings(v, namespace)
 	shown.RequireApproval, shown.MinApprovers = &e.RequireApproval, &e.MinApprovers
 	shown.RollbackRequiresApproval, shown.AllowBypass = &e.RollbackRequiresApproval, &e.AllowBypass
 	shown.Windows, shown.Freezes, shown.From = wireWindows(e.Windows), wireFreezes(e.Freezes), e.From
 	for path := range events.Upwards(namespace) { // of all of them, the nearest is shown
-		if q := x.state.Policy(path).Settings.Quota; q != nil && *q != (events.Quota{}) {
+		if q := v.Policy(path).Settings.Quota; q != nil && *q != (events.Quota{}) {
 			shown.Quota, e.From["quota"] = &wire.Quota{Keys: q.Keys, Bytes: q.Bytes}, path
 			break
 		}
 	}
-	return x.sendJSON(http.StatusOK, shown)
+	return shown
 }
 
 func wireSettings(namespace string, p events.Policy) wire.Settings {

@@ -142,7 +142,7 @@ func TestSchemasAreResolvedAndGuardLiveValues(t *testing.T) {
 	b.do("PUT", entryPath("teams/pay", "port"), `{"value":8443}`).is(200)
 	b.do("PUT", policyPath("teams/pay", "schema"), `{"inherit":false}`).is(200)
 	b.do("PUT", entryPath("teams/pay", "port"), `{"value":"high"}`).is(200)
-	audit := b.do("GET", "/api/v1/audit?action=namespace.schema-changed&namespace=teams", nil).is(200)
+	audit := b.do("GET", "/api/v1/audit?action=namespace.schema-changed&namespace=teams&exact=true", nil).is(200)
 	if rows := decodeAs[[]wire.AuditEvent](audit); len(rows) != 1 || rows[0].Comment != "soon" {
 		t.Errorf("audit %s", audit.body)
 	}

@@ -49,6 +49,7 @@ func (x *exchange) fail(err error) {
 		Instance: x.r.URL.EscapedPath(), CorrelationID: x.correlation,
 	}
 	x.describe(&p, err)
+	x.deny(p, err)
 	x.problemHeaders(p, err)
 	body, err := encode(p)
 	if err != nil {

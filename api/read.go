@@ -235,6 +235,14 @@ func (x *exchange) past() (h *projections.History, release func(), err error) {
 	return h, release, nil
 }
 
+// absent says that something is not there, or was not.
+func (x *exchange) absent() string {
+	if at := x.query.Get(wire.ParamAt); at != "" {
+		return " did not exist as of " + at
+	}
+	return " does not exist"
+}
+
 // whole is the last event of the transaction that an event belongs to: nobody ever
 // saw a part of one, so the past has none either.
 func (x *exchange) whole(index uint64) (uint64, error) {

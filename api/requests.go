@@ -18,7 +18,6 @@ const requestsPath = "/api/v1/publish-requests"
 
 // findRequest is a publish request that the caller may see, open or closed.
 func (x *exchange) findRequest(id string) (events.Request, error) {
-	missing := &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("there is no publish request %.64s, or none for you to see", id)}
 	r := x.present().Request(id)
 	if r.Revision == 0 {
 		h, release := x.Reader.History(x.state.Index())
@@ -29,9 +28,13 @@ func (x *exchange) findRequest(id string) (events.Request, error) {
 		}
 	}
 	if r.Revision == 0 || !x.seesRequest(r) {
-		return r, missing
+		return r, noRequest(id)
 	}
 	return r, nil
+}
+
+func noRequest(id string) error {
+	return &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("there is no publish request %.64s, or none for you to see", id)}
 }
 
 // seesRequest reports whether the caller may see a publish request: who submitted
@@ -46,11 +49,23 @@ func (x *exchange) edits(c events.Change) bool {
 
 // getRequest answers GET /api/v1/publish-requests/{id}.
 func (x *exchange) getRequest() error {
+	h, release, err := x.past()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if h != nil {
+		shown, err := x.requestAt(h, x.names.id)
+		if err != nil {
+			return err
+		}
+		return x.sendJSON(http.StatusOK, shown)
+	}
 	r, err := x.findRequest(x.names.id)
 	if err != nil {
 		return err
 	}
-	shown, err := x.wireRequest(x.state, r)
+	shown, err := x.wireRequest(x.state, r, x.Now())
 	if err != nil {
 		return err
 	}
@@ -62,7 +77,7 @@ func (x *exchange) sendRequestAt(status int, index uint64, id string) error {
 	then, release := x.asOfIndex(index)
 	defer release()
 	r := then.Request(id)
-	shown, err := x.wireRequest(then, r)
+	shown, err := x.wireRequest(then, r, x.Now())
 	if err == nil {
 		err = then.err
 	}
@@ -311,7 +326,7 @@ func (l *requestList) take(r events.Request) error {
 	if !l.x.selects(l.query, r) {
 		return nil
 	}
-	shown, err := l.x.wireRequest(l.x.state, r)
+	shown, err := l.x.wireRequest(l.x.state, r, l.x.Now())
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,37 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"slices"
+	"time"
 
 	"confman/api/wire"
 	"confman/events"
+	"confman/projections"
 )
 
-// wireRequest shows a publish request of a state as far as the caller may see it.
-func (x *exchange) wireRequest(s events.View, r events.Request) (wire.PublishRequest, error) {
+// requestAt shows a publish request as it was as of a history's index, as far as
+// the caller may see it today.
+func (x *exchange) requestAt(h *projections.History, id string) (shown wire.PublishRequest, err error) {
+	at, err := timeOf(h)
+	if err != nil {
+		return shown, err
+	}
+	then := x.formerState(h)
+	r := then.Request(id)
+	if then.err == nil && (r.Revision == 0 || !x.seesRequest(r)) {
+		return shown, noRequest(id)
+	}
+	if then.err == nil {
+		shown, err = x.wireRequest(then, r, at)
+	}
+	return shown, cmp.Or(then.err, err)
+}
+
+// wireRequest shows a publish request of a state, at a time, as far as the caller
+// may see it.
+func (x *exchange) wireRequest(s events.View, r events.Request, at time.Time) (wire.PublishRequest, error) {
 	shown := wire.PublishRequest{
 		ID: r.ID, State: string(r.State), Changes: []wire.ProposedChange{}, Comment: r.Comment, PublishAt: unlessZero(r.PublishAt),
 		SubmittedBy: r.SubmittedBy, SubmittedAt: r.SubmittedAt.UTC(), Reviews: []wire.Review{}, Index: r.Revision,
@@ -22,7 +44,7 @@ func (x *exchange) wireRequest(s events.View, r events.Request) (wire.PublishReq
 	}
 	var standing events.Standing
 	if r.State.Open() {
-		standing, shown.Basis = r.Standing(s, x.Now()), r.Basis(s)
+		standing, shown.Basis = r.Standing(s, at), r.Basis(s)
 	}
 	for i, review := range r.Reviews {
 		shown.Reviews = append(shown.Reviews, wireReview(r, review, standing, i))

@@ -17,7 +17,8 @@ const (
 	watcher               // the same, or a ticket; the query may name several namespaces
 	visitor               // may see at least something in the namespace; the handler filters
 	member                // has the role on the namespace or, where the path has a key, on the entry
-	root                  // is admin of everything
+	root                  // is admin of /
+	whole                 // is admin of / and of all that is cut off from its roles: sees every byte
 )
 
 // route is one row of the table that everything follows: which paths exist, who
@@ -77,6 +78,8 @@ func (x *exchange) authorize() error {
 		return x.need(x.endpoint.role, n.namespace, n.key)
 	case root:
 		return x.need(events.Admin, events.Root, "")
+	case whole:
+		return x.needWhole()
 	}
 	return nil
 }
@@ -99,4 +102,18 @@ func lacks(who events.Principal, role events.Role, namespace, key string) error 
 		Kind:   events.ErrForbidden,
 		Detail: who.Name + " needs the role " + role.String() + " on " + where,
 	}
+}
+
+// needWhole refuses a caller who is not admin of everything, however much of it
+// is cut off from the roles above.
+func (x *exchange) needWhole() error {
+	if err := x.need(events.Admin, events.Root, ""); err != nil {
+		return err
+	}
+	for namespace := range x.present().CutOff() {
+		if err := x.need(events.Admin, namespace, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }

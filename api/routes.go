@@ -65,6 +65,7 @@ func namespaceRoutes() []route {
 		{put, ns + "/config/{key}", member, events.Editor, true, (*exchange).putEntry},
 		{del, ns + "/config/{key}", member, events.Editor, true, (*exchange).deleteEntry},
 		{get, ns + "/history/{key}", member, events.Viewer, false, (*exchange).entryHistory},
+		{get, ns + "/explain/{key}", member, events.Viewer, false, (*exchange).explain},
 		{get, ns + "/audit", visitor, all, false, (*exchange).namespaceAudit},
 
 		{get, ns + "/roles", visitor, all, false, (*exchange).getRoles},
@@ -120,6 +121,14 @@ func otherRoutes() []route {
 		{get, v1 + "/configs", holder, all, false, (*exchange).listAllEntries},
 		{post, v1 + "/transactions", holder, all, true, (*exchange).transact},
 		{get, v1 + "/audit", holder, all, false, (*exchange).audit},
+		{get, v1 + "/audit/denied", root, all, false, (*exchange).listDenied},
+		{post, v1 + "/audit/erasures", whole, all, true, (*exchange).erase},
+		{get, v1 + "/audit/proof", whole, all, false, (*exchange).proof},
+		{get, v1 + "/audit/verify", root, all, false, (*exchange).verifyNode},
+		{get, v1 + "/audit/checkpoints", holder, all, false, (*exchange).listCheckpoints},
+		{post, v1 + "/audit/checkpoints", root, all, true, (*exchange).signCheckpoint},
+
+		{get, replayPath, watcher, all, false, (*exchange).replay},
 
 		{get, watchPath, watcher, all, false, (*exchange).watch},
 		{post, v1 + "/watch/tickets", holder, all, false, (*exchange).createTicket},
@@ -135,5 +144,7 @@ func otherRoutes() []route {
 		{del, v1 + "/cluster/members/{id}", root, all, true, (*exchange).removeMember},
 		{post, v1 + "/cluster/transfer-leader", root, all, true, (*exchange).transferLeader},
 		{post, v1 + "/cluster/snapshot", root, all, false, (*exchange).snapshot},
+		{post, v1 + "/cluster/rebuild", root, all, false, (*exchange).rebuild},
+		{get, v1 + "/cluster/backup", whole, all, false, (*exchange).backup},
 	}
 }

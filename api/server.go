@@ -28,6 +28,8 @@ type Config struct {
 	Writer  Writer
 	Reader  Reader
 	Cluster Cluster
+	Prover  Prover // nil: the node neither checks its records nor signs checkpoints
+	Keeper  Keeper // nil: the node has no files
 	Hub     *streaming.Hub
 
 	NodeID  string
@@ -37,6 +39,7 @@ type Config struct {
 	Limits   Limits
 	Web      Web
 	Identity Identity
+	Denials  Denials
 	Forward  http.RoundTripper // carries writes to the leader; nil: they are redirected (307)
 	Outside  Outside
 

@@ -52,14 +52,21 @@ func (x *exchange) stream(conn *streaming.Connection, encoding string) error {
 	x.provenance()
 	x.opened = x.Now()
 	log := x.Log.With().Str("correlationId", x.correlation).Str("principal", x.principal.Name).Str("encoding", encoding).Logger()
+	denied := x.deniedStream()
 	ended := func(why *streaming.End) {
+		denied.ended(why)
 		log.Debug().Str("reason", why.Reason).Str("detail", why.Detail).Msg("watch connection ended")
 	}
 	switch w := (&recorder{x.w, x}); encoding {
 	case streaming.WebSocket:
 		x.code = http.StatusSwitchingProtocols // unless the recorder hears otherwise
 		asking := &exchange{Server: x.Server, bearer: bearer{ticket: x.ticket, principal: x.principal}, query: url.Values{wire.ParamWait: x.query[wire.ParamWait]}}
-		conn.ServeWebSocket(w, x.r, streaming.WebSocketOptions{Origins: x.Web.CORSOrigins, Decode: asking.decodeOp, Ended: ended})
+		decode := func(message []byte) (streaming.Op, error) {
+			op, err := asking.decodeOp(message)
+			denied.refused(err)
+			return op, err
+		}
+		conn.ServeWebSocket(w, x.r, streaming.WebSocketOptions{Origins: x.Web.CORSOrigins, Decode: decode, Ended: ended})
 	case streaming.NDJSON:
 		ended(conn.ServeNDJSON(w, x.r))
 	default:

@@ -37,35 +37,38 @@ type shaped interface {
 //
 // cluster.upgraded needs no more than the first level: it is what raises it.
 var catalogue = kinds{
-	ClusterFormed{}.Kind():     {{1, as[ClusterFormed]}},
-	ClusterUpgraded{}.Kind():   {{1, as[ClusterUpgraded]}},
-	HistoryTrimmed{}.Kind():    {{2, as[HistoryTrimmed]}},
-	NamespaceCreated{}.Kind():  {{1, as[NamespaceCreated]}},
-	NamespaceUpdated{}.Kind():  {{1, as[NamespaceUpdated]}},
-	NamespaceDeleted{}.Kind():  {{1, as[NamespaceDeleted]}},
-	RolesChanged{}.Kind():      {{3, as[RolesChanged]}},
-	SchemaChanged{}.Kind():     {{3, as[SchemaChanged]}},
-	SettingsChanged{}.Kind():   {{3, as[SettingsChanged]}},
-	ConfigCreated{}.Kind():     {{1, as[ConfigCreated]}, {3, as[ConfigCreated]}}, // 2 has tags
-	ConfigUpdated{}.Kind():     {{1, as[ConfigUpdated]}, {3, as[ConfigUpdated]}}, // 2 has tags
-	ConfigDeleted{}.Kind():     {{1, as[ConfigDeleted]}, {3, as[ConfigDeleted]}}, // 2 has a source
-	ConfigRolledBack{}.Kind():  {{3, as[ConfigRolledBack]}},
-	DraftSaved{}.Kind():        {{3, as[DraftSaved]}},
-	DraftDiscarded{}.Kind():    {{3, as[DraftDiscarded]}},
-	RequestSubmitted{}.Kind():  {{3, as[RequestSubmitted]}},
-	RequestApproved{}.Kind():   {{3, as[RequestApproved]}},
-	RequestRejected{}.Kind():   {{3, as[RequestRejected]}},
-	RequestWithdrawn{}.Kind():  {{3, as[RequestWithdrawn]}},
-	RequestScheduled{}.Kind():  {{3, as[RequestScheduled]}},
-	RequestPublished{}.Kind():  {{3, as[RequestPublished]}},
-	RequestBypassed{}.Kind():   {{3, as[RequestBypassed]}},
-	WebhookCreated{}.Kind():    {{3, as[WebhookCreated]}},
-	WebhookUpdated{}.Kind():    {{3, as[WebhookUpdated]}},
-	WebhookDeleted{}.Kind():    {{3, as[WebhookDeleted]}},
-	WebhookAdvanced{}.Kind():   {{3, as[WebhookAdvanced]}},
-	WebhookDeadLetter{}.Kind(): {{3, as[WebhookDeadLetter]}},
-	KeyCreated{}.Kind():        {{1, as[KeyCreated]}, {3, as[KeyCreated]}}, // 2 takes roles
-	KeyRevoked{}.Kind():        {{1, as[KeyRevoked]}},
+	ClusterFormed{}.Kind():        {{1, as[ClusterFormed]}},
+	ClusterUpgraded{}.Kind():      {{1, as[ClusterUpgraded]}},
+	HistoryTrimmed{}.Kind():       {{2, as[HistoryTrimmed]}},
+	HistoryErased{}.Kind():        {{4, as[HistoryErased]}},
+	HistoryCheckpointed{}.Kind():  {{4, as[HistoryCheckpointed]}},
+	CheckpointKeyChanged{}.Kind(): {{4, as[CheckpointKeyChanged]}},
+	NamespaceCreated{}.Kind():     {{1, as[NamespaceCreated]}},
+	NamespaceUpdated{}.Kind():     {{1, as[NamespaceUpdated]}},
+	NamespaceDeleted{}.Kind():     {{1, as[NamespaceDeleted]}},
+	RolesChanged{}.Kind():         {{3, as[RolesChanged]}},
+	SchemaChanged{}.Kind():        {{3, as[SchemaChanged]}},
+	SettingsChanged{}.Kind():      {{3, as[SettingsChanged]}},
+	ConfigCreated{}.Kind():        {{1, as[ConfigCreated]}, {3, as[ConfigCreated]}}, // 2 has tags
+	ConfigUpdated{}.Kind():        {{1, as[ConfigUpdated]}, {3, as[ConfigUpdated]}}, // 2 has tags
+	ConfigDeleted{}.Kind():        {{1, as[ConfigDeleted]}, {3, as[ConfigDeleted]}}, // 2 has a source
+	ConfigRolledBack{}.Kind():     {{3, as[ConfigRolledBack]}},
+	DraftSaved{}.Kind():           {{3, as[DraftSaved]}},
+	DraftDiscarded{}.Kind():       {{3, as[DraftDiscarded]}},
+	RequestSubmitted{}.Kind():     {{3, as[RequestSubmitted]}},
+	RequestApproved{}.Kind():      {{3, as[RequestApproved]}},
+	RequestRejected{}.Kind():      {{3, as[RequestRejected]}},
+	RequestWithdrawn{}.Kind():     {{3, as[RequestWithdrawn]}},
+	RequestScheduled{}.Kind():     {{3, as[RequestScheduled]}},
+	RequestPublished{}.Kind():     {{3, as[RequestPublished]}},
+	RequestBypassed{}.Kind():      {{3, as[RequestBypassed]}},
+	WebhookCreated{}.Kind():       {{3, as[WebhookCreated]}},
+	WebhookUpdated{}.Kind():       {{3, as[WebhookUpdated]}},
+	WebhookDeleted{}.Kind():       {{3, as[WebhookDeleted]}},
+	WebhookAdvanced{}.Kind():      {{3, as[WebhookAdvanced]}},
+	WebhookDeadLetter{}.Kind():    {{3, as[WebhookDeadLetter]}},
+	KeyCreated{}.Kind():           {{1, as[KeyCreated]}, {3, as[KeyCreated]}}, // 2 takes roles
+	KeyRevoked{}.Kind():           {{1, as[KeyRevoked]}},
 }
 
 // as decodes the newest shape of a kind.

@@ -8,7 +8,10 @@ type Cluster struct {
 	FormedAt time.Time `json:"formedAt,omitzero"`
 	Level    Level     `json:"level,omitzero"`   // 0: FirstLevel; see FeatureLevel
 	Horizon  Horizon   `json:"horizon,omitzero"` // the zero value: nothing was trimmed
-	Revision uint64    `json:"revision"`
+	// CheckpointKey is the Ed25519 public key that checkpoints are signed by; empty
+	// before there was one.
+	CheckpointKey []byte `json:"checkpointKey,omitzero"`
+	Revision      uint64 `json:"revision"`
 }
 
 // FeatureLevel is the level that the history is at.

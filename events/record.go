@@ -14,15 +14,17 @@ type Record struct {
 	RaftTerm  uint64
 	RaftIndex uint64 // of the Raft entry that brought it
 	More      bool   // the next record belongs to the same transaction
+	Erased    bool   // values were taken out of it: see [HistoryErased]
 	Body      []byte // the event as its proposer encoded it; see [DecodeEvent]
 
 	event *Event // Body decoded, when somebody did
 }
 
-// Stored form of a record, the bytes that the chain covers:
+// Stored form of a record, the bytes that the chain covers (of one with something
+// erased, those that it covered were others):
 //
 //	offset 0   format, 1
-//	       1   flags, bit 0: More
+//	       1   flags, bit 0: More, bit 1: Erased
 //	       2   time, Unix nanoseconds, big endian
 //	      10   Raft term, big endian
 //	      18   Raft index, big endian
@@ -31,6 +33,7 @@ const (
 	recordFormat = 1
 	recordHeader = 26
 	flagMore     = 1
+	flagErased   = 2
 )
 
 // AppendStored appends the stored form, which is what the chain covers.
@@ -38,6 +41,9 @@ func (r Record) AppendStored(dst []byte) []byte {
 	var flags byte
 	if r.More {
 		flags |= flagMore
+	}
+	if r.Erased {
+		flags |= flagErased
 	}
 	dst = append(dst, recordFormat, flags)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Time.UnixNano()))
@@ -49,7 +55,7 @@ func (r Record) AppendStored(dst []byte) []byte {
 // ParseRecord reads the stored form of the record at an index whose chain is
 // known. Body shares memory with stored.
 func ParseRecord(index uint64, chain Chain, stored []byte) (Record, error) {
-	if len(stored) <= recordHeader || stored[0] != recordFormat || stored[1]&^flagMore != 0 {
+	if len(stored) <= recordHeader || stored[0] != recordFormat || stored[1]&^(flagMore|flagErased) != 0 {
 		return Record{}, fmt.Errorf("record %d: not a record of format %d", index, recordFormat)
 	}
 	return Record{
@@ -59,6 +65,7 @@ func ParseRecord(index uint64, chain Chain, stored []byte) (Record, error) {
 		RaftTerm:  binary.BigEndian.Uint64(stored[10:]),
 		RaftIndex: binary.BigEndian.Uint64(stored[18:]),
 		More:      stored[1]&flagMore != 0,
+		Erased:    stored[1]&flagErased != 0,
 		Body:      stored[recordHeader:],
 	}, nil
 }

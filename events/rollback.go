@@ -36,6 +36,11 @@ func (c Restore) decide(d *decision) error {
 		return err
 	}
 	c.Entries = c.withLater(d)
+	for _, r := range c.Entries {
+		if r.Was.Live() && r.Was.Value.Type == Erased {
+			return refuse(ErrConflict, "version %d of %s/%s was erased and cannot be brought back", r.Was.Version, r.Namespace, r.Key)
+		}
+	}
 	differ := slices.DeleteFunc(slices.Clone(c.Entries), func(r Restored) bool { return r.isSo(d.view) })
 	if slices.ContainsFunc(differ, func(r Restored) bool { return EffectiveSettings(d.view, r.Namespace).RollbackRequiresApproval }) {
 		return c.request(differ).decide(d)

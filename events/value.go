@@ -43,6 +43,9 @@ func (v Value) Equal(w Value) bool { return v.Type == w.Type && bytes.Equal(v.JS
 // Text is the bare value: the text of a string or reference, the base64 of a
 // binary value, the JSON of any other.
 func (v Value) Text() string {
+	if v.Type == Erased {
+		return erasedText
+	}
 	if len(v.JSON) == 0 || v.JSON[0] != '"' || v.Type == JSON {
 		return string(v.JSON)
 	}

@@ -19,7 +19,10 @@ func appendEntry(dst []byte, e *events.Entry) []byte {
 	dst = appendMember(dst, `,"key":`, e.Key)
 	if e.Value.Type != "" {
 		dst = appendMember(dst, `,"value":{"type":`, string(e.Value.Type))
-		dst = append(append(append(dst, `,"value":`...), e.Value.JSON...), '}')
+		if e.Value.JSON != nil { // else it was erased
+			dst = append(append(dst, `,"value":`...), e.Value.JSON...)
+		}
+		dst = append(dst, '}')
 	}
 	if e.Description != "" {
 		dst = appendMember(dst, `,"description":`, e.Description)

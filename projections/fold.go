@@ -155,7 +155,7 @@ func (f *Folding) Replay(entry []events.Record) error {
 			return err
 		}
 		stored := r.AppendStored(make([]byte, len(r.Chain), len(r.Chain)+recordRoom+len(r.Body)))
-		if f.state.chain.Next(stored[len(r.Chain):]) != r.Chain {
+		if !r.Erased && f.state.chain.Next(stored[len(r.Chain):]) != r.Chain {
 			return fmt.Errorf("event %d is not what the chain says", r.Index)
 		}
 		if err := f.add(r.WithEvent(e), e, stored); err != nil {
@@ -210,6 +210,9 @@ func (s *State) fold(r events.Record, e events.Event) (t touched, err error) {
 		return t, d.Level.Check()
 	case events.HistoryTrimmed:
 		s.cluster.Horizon, s.cluster.Revision = d.Horizon, r.Index
+	case events.CheckpointKeyChanged:
+		s.cluster.CheckpointKey, s.cluster.Revision = d.PublicKey, r.Index
+	case events.HistoryCheckpointed, events.HistoryErased: // the present is as it was
 	case events.NamespaceCreated:
 		s.begun = r.Index
 		s.setNamespace(e.Namespace, func(n *events.Namespace) {

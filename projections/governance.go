@@ -108,6 +108,16 @@ func (s *State) RolesWithin(subtree string) iter.Seq2[string, events.Roles] {
 	}
 }
 
+// CutOff yields the namespaces in which the roles of those above do not hold, by
+// path.
+func (s *State) CutOff() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		s.governance.policies.Scan(func(path string, p *events.Policy) bool {
+			return p.Roles.Inherit == nil || *p.Roles.Inherit || yield(path)
+		})
+	}
+}
+
 // Draft returns the draft of a key, or the zero value.
 func (s *State) Draft(namespace, key string) events.Draft {
 	if d, ok := s.governance.drafts.Get(entryKey(namespace, key)); ok {

@@ -1,11 +1,9 @@
 package projections
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -142,6 +140,15 @@ func parseRecordRow(index uint64, value []byte) (events.Record, error) {
 	}
 	copy(chain[:], value)
 	return events.ParseRecord(index, chain, value[len(chain):])
+}
+
+// Chain is that of an index, the edge included: zero before any trim.
+func (h *History) Chain(index uint64) (events.Chain, error) {
+	if index == h.Oldest()-1 {
+		return h.horizon.Chain, nil
+	}
+	r, err := h.Record(index)
+	return r.Chain, err
 }
 
 // Position is that of an index, the edge included: 0 before any trim.
@@ -310,59 +317,11 @@ func (h *History) Versions(namespace, key string) iter.Seq2[events.Entry, error]
 	}
 }
 
-// ByNamespace yields the indexes of the records about exactly this namespace
-// below an index (0: all), newest first, and ends at the horizon. The empty name
-// is that of records about no namespace.
-func (h *History) ByNamespace(namespace string, before uint64) iter.Seq2[uint64, error] {
-	return h.postings(byNamespace, namespace, before)
-}
-
-// ByActor is ByNamespace for what one principal did.
-func (h *History) ByActor(actor string, before uint64) iter.Seq2[uint64, error] {
-	return h.postings(byActor, actor, before)
-}
-
-func (h *History) postings(view byte, name string, before uint64) iter.Seq2[uint64, error] {
-	if before == 0 || before > h.index {
-		before = h.index + 1
-	}
-	last := postingKey(view, name, before-1)
-	prefix := last[:len(last)-8]
-	return func(yield func(uint64, error) bool) {
-		for row, err := range h.src.Reverse(prefix, last) {
-			if err != nil {
-				yield(0, err)
-				return
-			}
-			indexes := postingIndexes(row)
-			for _, i := range slices.Backward(indexes) {
-				if i < h.Oldest() || i < before && !yield(i, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func postingIndexes(row Row) []uint64 {
-	indexes := []uint64{indexOf(row.Key)}
-	for steps := row.Value; len(steps) > 0; {
-		step, n := binary.Uvarint(steps)
-		if n <= 0 {
-			break
-		}
-		indexes = append(indexes, indexes[len(indexes)-1]+step)
-		steps = steps[n:]
-	}
-	return indexes
-}
-
-// indexOf reads the index at the end of a key.
-func indexOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
-
 // Verify recomputes the chain over the records from one index on, up to the
 // history's end, and compares what each record claims. before is the chain at
-// from-1; what begins at the horizon has it from there.
+// from-1; what begins at the horizon has it from there. Of a record with
+// something erased the chain is taken as it is, and what remains must be what the
+// erasure says.
 func (h *History) Verify(from uint64, before events.Chain) error {
 	next := from
 	for r, err := range h.Records(from) {
@@ -372,8 +331,8 @@ func (h *History) Verify(from uint64, before events.Chain) error {
 		if r.Index != next {
 			return fmt.Errorf("event %d is missing", next)
 		}
-		if before = before.Next(r.AppendStored(nil)); before != r.Chain {
-			return fmt.Errorf("event %d was altered: its chain is %s, computed %s", r.Index, r.Chain, before)
+		if before, err = h.verify(r, before); err != nil {
+			return err
 		}
 		next++
 	}
@@ -381,4 +340,24 @@ func (h *History) Verify(from uint64, before events.Chain) error {
 		return fmt.Errorf("event %d is missing", next)
 	}
 	return nil
+}
+
+// verify compares a record with the chain before it, and returns the chain there.
+func (h *History) verify(r events.Record, before events.Chain) (events.Chain, error) {
+	stored := r.AppendStored(nil)
+	if !r.Erased {
+		if is := before.Next(stored); is != r.Chain {
+			return is, fmt.Errorf("event %d was altered: its chain is %s, computed %s", r.Index, r.Chain, is)
+		}
+		return r.Chain, nil
+	}
+	e, found, err := h.Erasure(r.Index)
+	switch {
+	case err != nil:
+	case !found || e.Remains != events.DigestOf(stored):
+		err = fmt.Errorf("event %d was altered: it is marked as erased, and no erasure says so", r.Index)
+	case e.Before != before:
+		err = fmt.Errorf("event %d or one before it was altered: the chain before it is %s, its erasure says %s", r.Index, before, e.Before)
+	}
+	return r.Chain, err
 }

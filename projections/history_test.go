@@ -15,7 +15,7 @@ import (
 )
 
 // each collects what an answer yields, up to its first error.
-func each[T any](t *testing.T, seq iter.Seq2[T, error]) (all []T) {
+func each[T any](t testing.TB, seq iter.Seq2[T, error]) (all []T) {
 	t.Helper()
 	for v, err := range seq {
 		if err != nil {
@@ -91,33 +91,6 @@ func TestANamespaceIsReadAsOfAnEvent(t *testing.T) {
 			}
 			if got, err := h.Namespace(ns); err != nil || got.Revision != last.index || got.Live() != (last.index > 0 && last.kind != "namespace.deleted") {
 				t.Errorf("%s is %+v, %v, want what %+v left", ns, got, err, last)
-			}
-		}
-	})
-}
-
-func TestTheIndexesHoldExactlyTheRecordsOfANameInOrder(t *testing.T) {
-	eachMoment(t, func(t *testing.T, s *sim, n uint64, h *projections.History) {
-		before := s.rng.Uint64N(n + 3) // 0, inside and beyond
-		want := func(of func(happening) bool) (indexes []uint64) {
-			for _, e := range s.model.happened[:n] {
-				if of(e) && (before == 0 || e.index < before) {
-					indexes = append(indexes, e.index)
-				}
-			}
-			slices.Reverse(indexes)
-			return indexes
-		}
-		for _, ns := range append([]string{"", "never"}, simSpaces...) {
-			of := func(e happening) bool { return e.namespace == ns }
-			if got := each(t, h.ByNamespace(ns, before)); !slices.Equal(got, want(of)) {
-				t.Errorf("namespace %q before %d: %v, want %v", ns, before, got, want(of))
-			}
-		}
-		for _, actor := range append([]string{"nobody"}, simActors...) {
-			of := func(e happening) bool { return e.actor == actor }
-			if got := each(t, h.ByActor(actor, before)); !slices.Equal(got, want(of)) {
-				t.Errorf("actor %q before %d: %v, want %v", actor, before, got, want(of))
 			}
 		}
 	})
@@ -264,10 +237,15 @@ func TestABrokenSourceIsReportedByEveryAnswer(t *testing.T) {
 		"RecordsBefore": func() error { return firstError(h.RecordsBefore(0)) },
 		"EntriesAfter":  func() error { return firstError(h.EntriesAfter("a", "")) },
 		"Versions":      func() error { return firstError(h.Versions("a", "b")) },
-		"ByNamespace":   func() error { return firstError(h.ByNamespace("a", 0)) },
-		"ByActor":       func() error { return firstError(h.ByActor("a", 0)) },
-		"Verify":        func() error { return h.Verify(1, events.Chain{}) },
-		"Load":          func() error { _, err := projections.Load(broken{}, 5, projections.Origin{}); return err },
+		"Select":        func() error { return firstError(h.Select(projections.Query{Actor: "a"})) },
+		"Select up":     func() error { return firstError(h.Select(projections.Query{Actor: "a", Ascending: true})) },
+		"Select a key":  func() error { return firstError(h.Select(projections.Query{Namespace: "a", Key: "b"})) },
+		"Select key up": func() error {
+			return firstError(h.Select(projections.Query{Namespace: "a", Key: "b", Ascending: true}))
+		},
+		"Select all": func() error { return firstError(h.Select(projections.Query{})) },
+		"Verify":     func() error { return h.Verify(1, events.Chain{}) },
+		"Load":       func() error { _, err := projections.Load(broken{}, 5, projections.Origin{}); return err },
 	} {
 		if err := ask(); !errors.Is(err, errBroken) {
 			t.Errorf("%s: %v, want the source's error", name, err)
@@ -283,7 +261,7 @@ func TestAHistoryThatHasNotBegunIsEmpty(t *testing.T) {
 	if err := h.Verify(1, events.Chain{}); err != nil {
 		t.Error(err)
 	}
-	if n := len(each(t, h.RecordsBefore(0))) + len(each(t, h.ByActor("a", 0))) + len(each(t, h.Versions("a", "b"))); n != 0 {
+	if n := len(each(t, h.RecordsBefore(0))) + len(each(t, h.Select(projections.Query{Actor: "a"}))) + len(each(t, h.Versions("a", "b"))); n != 0 {
 		t.Errorf("%d answers", n)
 	}
 	s, err := projections.Load(projections.NoRows{}, 0, projections.Origin{Index: 3, Term: 1})

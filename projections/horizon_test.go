@@ -50,7 +50,7 @@ func (s *rows) without(edge uint64) *rows {
 				keep = i
 			}
 		}
-		if (key[0] == 'r' || key[0] == 'N' || key[0] == 'A') && versions[0].Index <= edge {
+		if strings.IndexByte("rNSAERCT", key[0]) >= 0 && versions[0].Index <= edge {
 			continue
 		}
 		left.versions[key] = versions[keep:]
@@ -120,29 +120,6 @@ func indexes(records []events.Record) (all []uint64) {
 		all = append(all, r.Index)
 	}
 	return all
-}
-
-func TestListsEndAtTheHorizon(t *testing.T) {
-	eachTrimmed(t, func(t *testing.T, s *sim, edge, n uint64, h *projections.History) {
-		want := func(of func(happening) bool) (all []uint64) {
-			for i := n; i > edge; i-- {
-				if of(s.model.happened[i-1]) {
-					all = append(all, i)
-				}
-			}
-			return all
-		}
-		for _, ns := range append([]string{""}, simSpaces...) {
-			if got, want := each(t, h.ByNamespace(ns, 0)), want(func(e happening) bool { return e.namespace == ns }); !slices.Equal(got, want) {
-				t.Errorf("namespace %q: %v, want %v", ns, got, want)
-			}
-		}
-		for _, actor := range simActors {
-			if got, want := each(t, h.ByActor(actor, 0)), want(func(e happening) bool { return e.actor == actor }); !slices.Equal(got, want) {
-				t.Errorf("actor %q: %v, want %v", actor, got, want)
-			}
-		}
-	})
 }
 
 func TestTheStateIsReadAsOfTheEdgeAndNotBefore(t *testing.T) {

@@ -86,7 +86,7 @@ func (f *Folding) copyRows(from Source, index uint64, flush func() error) error 
 		}
 		switch row.Key[0] {
 		case receiptView:
-		case recordView, byNamespace, byActor: // have one version
+		case recordView, byNamespace, bySubtree, byActor, byKind, byRequest, byCorrelation, byTransaction: // have one version
 			f.Rows = append(f.Rows, row)
 		default:
 			for version, err := range from.Versions(row.Key) {

@@ -3,6 +3,7 @@ package projections_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,9 +85,11 @@ func TestReceiptsAreForgottenByTheTimeOfTheHistory(t *testing.T) {
 	if got, ok := p.receipt("once"); ok {
 		t.Errorf("after 25 hours there is still %+v", got)
 	}
-	last := f.Rows[len(f.Rows)-3] // two postings follow
-	if !last.Delete || last.Index != p.Index() || last.Value != nil {
-		t.Errorf("row %+v, want the receipt's end at %d", last, p.Index())
+	ended := func(r projections.Row) bool {
+		return r.Delete && r.Key[0] == 'x' && r.Index == p.Index() && r.Value == nil
+	}
+	if !slices.ContainsFunc(f.Rows, ended) {
+		t.Errorf("rows %+v, want the receipt's end at %d", f.Rows, p.Index())
 	}
 	p.must(p.decide(set("a", "x", 2), start.Add(events.ReceiptAge+1), "once"))
 	if got, _ := p.receipt("once"); got.Index != 6 {

@@ -144,6 +144,7 @@ func (s *sim) propose() {
 		ID:    ulid.ULID{15: byte(s.rng.IntN(256)), 7: byte(s.rng.IntN(256))},
 		Actor: pick(s.rng, simActors),
 	}
+	a.stamp.CorrelationID = []string{"", "c-1", "c-10"}[a.stamp.ID[7]%3]
 	switch {
 	case len(s.again) > 0:
 		a = s.again[0]

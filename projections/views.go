@@ -21,10 +21,12 @@ import (
 //	q id             open publish request, JSON; ends when it is closed
 //	Q id             closed publish request, JSON
 //	w id             webhook, JSON; ends with the webhook
+//	e index          erasure of something in the record at the index, JSON
 //	x id             receipt, JSON; not a fold of records, but kept beside them
 //	N namespace 0 i  the records of a Raft entry about this namespace: i is the index of
 //	                 the first, the value the steps to the others as unsigned varints
-//	A actor 0 i      the same by actor
+//	S namespace 0 i  the same of those about any namespace below it; the root has none
+//	A E R C T        the same by actor, kind, publish request, correlation ID, transaction
 //
 // Indexes are 8 bytes, big endian.
 const (
@@ -38,16 +40,15 @@ const (
 	requestView   = 'q'
 	closedView    = 'Q'
 	webhookView   = 'w'
+	erasureView   = 'e'
 	receiptView   = 'x'
-	byNamespace   = 'N'
-	byActor       = 'A'
 )
 
 // ViewsVersion names the layout of the views. A store with another one is
 // rebuilt: from the rows as of the edge, which [Rebuild] must go on reading in
 // every layout they were written in, and the records after it. A member of a row
 // that is right when it is absent needs no new version.
-const ViewsVersion = 1
+const ViewsVersion = 2
 
 func viewKey(view byte, name string) []byte { return append([]byte{view}, name...) }
 
@@ -57,14 +58,6 @@ func recordKey(index uint64) []byte {
 
 func receiptKey(id events.ReceiptID) []byte { return append([]byte{receiptView}, id[:]...) }
 
-func postingKey(view byte, name string, index uint64) []byte {
-	key := make([]byte, 0, len(name)+10)
-	key = append(key, view)
-	key = append(key, name...)
-	key = append(key, 0)
-	return binary.BigEndian.AppendUint64(key, index)
-}
-
 // appendViewRows appends the rows of what the event is about, and of what it
 // touched, as they are now.
 func (s *State) appendViewRows(rows []Row, e events.Event, index uint64, t touched) []Row {
@@ -72,7 +65,11 @@ func (s *State) appendViewRows(rows []Row, e events.Event, index uint64, t touch
 		rows = append(rows, rowIf(s.Draft(d.Namespace, d.Key).Exists(), viewKey(draftView, entryKey(d.Namespace, d.Key)), s.Draft(d.Namespace, d.Key), index))
 	}
 	switch d := e.Data.(type) {
-	case events.ClusterFormed, events.ClusterUpgraded, events.HistoryTrimmed:
+	case events.HistoryCheckpointed:
+		return rows
+	case events.HistoryErased:
+		return appendErasures(rows, d, index)
+	case events.ClusterFormed, events.ClusterUpgraded, events.HistoryTrimmed, events.CheckpointKeyChanged:
 		return append(rows, row([]byte{clusterView}, s.cluster, index))
 	case events.KeyCreated:
 		return append(rows, row(viewKey(apiKeyView, d.ID), s.APIKey(d.ID), index))
@@ -147,45 +144,4 @@ type receiptDoc struct {
 
 func receiptRow(r events.Receipt) Row {
 	return row(receiptKey(r.ID), receiptDoc{r.Fingerprint[:], r.Index, r.Count, r.Time.UnixNano()}, r.Index)
-}
-
-// appendPostings appends the index rows of one Raft entry's records: one row
-// for each namespace and each actor in it. A Raft entry is the same on every
-// node and in every replay, so these rows are too.
-func appendPostings(rows []Row, records []events.Record) []Row {
-	type name struct {
-		view byte
-		of   string
-	}
-	type list struct {
-		key   []byte
-		steps []byte
-		last  uint64
-	}
-	lists := make(map[name]*list, 2)
-	var order []*list // rows in the order of their first record
-	add := func(n name, index uint64) {
-		l, ok := lists[n]
-		if !ok {
-			l = &list{key: postingKey(n.view, n.of, index)}
-			lists[n] = l
-			order = append(order, l)
-		} else {
-			l.steps = binary.AppendUvarint(l.steps, index-l.last)
-		}
-		l.last = index
-	}
-	for _, r := range records {
-		e, err := r.Event()
-		if err != nil {
-			panic(err) // folding decoded it before
-		}
-		add(name{byNamespace, e.Namespace}, r.Index)
-		add(name{byActor, e.Actor}, r.Index)
-	}
-	for _, l := range order {
-		// At the index of the first, so that a history as of any of them finds it.
-		rows = append(rows, Row{Key: l.key, Value: l.steps, Index: indexOf(l.key)})
-	}
-	return rows
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"confman/events"
+	"confman/replication/disk"
 )
 
 // Member is a node as others know it.
@@ -46,6 +47,9 @@ type Config struct {
 	Rules           events.Rules
 	MinFreeBytes    uint64 // below it writes are refused; 0: disk.DefaultHardBytes
 	Retention       Retention
+	Archive         string // directory to which records are written before they go; empty: they just go
+
+	Proof ProofConfig
 
 	// FirstKey is the API key that a history begins with. It is asked once, by
 	// the node that begins it; FirstKeyStands is called when it is in the history.
@@ -67,6 +71,7 @@ type tuning struct {
 
 	retention time.Duration // between looks at what is to be trimmed; 0: retentionInterval
 	ahead     time.Duration // how far retention's clock is ahead
+	worth     uint64        // trimmed events for which the store is made anew; 0: worthEvents
 	level     events.Level  // the feature level that the node says it knows; 0: the newest
 }
 
@@ -96,6 +101,9 @@ func (c *Config) validate() error {
 	if err := c.Retention.validate(); err != nil {
 		return err
 	}
+	if err := c.Proof.validate(); err != nil {
+		return err
+	}
 	if c.Join != "" && len(c.Peers) > 0 {
 		return errors.New("give the founding members or a cluster to join, not both")
 	}
@@ -115,6 +123,10 @@ func (c *Config) validate() error {
 	}
 	return nil
 }
+
+// reserve is the free space that no file of a node may touch but those that writes
+// need.
+func (c *Config) reserve() uint64 { return cmp.Or(c.MinFreeBytes, disk.DefaultHardBytes) / 2 }
 
 func (m Member) validate() error {
 	if !memberID.MatchString(m.ID) {

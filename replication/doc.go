@@ -34,6 +34,14 @@
 // older releases do not know: the level rises, by an event too, when something
 // that needs it is first to be written, once every member says that it knows it.
 //
+// # What goes
+//
+// Each node follows by itself ([Node.tend]): compaction drops superseded rows, and
+// when enough of the records on disk is trimmed the store is made anew without
+// them, beside the running one. Before that they are in the archive, if there is
+// one. What an erasure takes out of the rows is destroyed in every other file of
+// the node too (see [Node.scrub]).
+//
 // # How a node comes to be
 //
 // A node with an empty directory waits until every founding member is there and

@@ -58,6 +58,9 @@ func openEngine(n *Node) (*engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.closeStores())
 	}
+	if err := recall(&n.upkeep.scrubs, e.store, state, e.store.Marker().Installed); err != nil {
+		return nil, errors.Join(err, e.closeStores())
+	}
 	n.views.Store(e.store) // first: who sees the state may ask for its history
 	e.present.store(state)
 	e.transport = peer.New(peer.Config{
@@ -65,7 +68,10 @@ func openEngine(n *Node) (*engine, error) {
 		ClientTLS: n.config.ClientTLS, RequirePeerCertificate: n.config.RequirePeerCertificate,
 		PersistedTerm: e.log.PersistedTerm, Log: n.config.Log,
 	})
-	folds := &fsm{present: e.present, store: e.store, snapshots: e.snapshots, announce: n.config.Announce, fatal: n.config.Fatal, log: n.config.Log}
+	folds := &fsm{
+		present: e.present, store: e.store, snapshots: e.snapshots, scrubs: &n.upkeep.scrubs,
+		announce: n.config.Announce, fatal: n.config.Fatal, log: n.config.Log,
+	}
 	e.raft, err = raft.NewRaft(e.raftConfig(n.config), folds, e.logs, e.log, e.snapshots, e.transport)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start raft: %w", err), e.transport.Close(), e.closeStores())
@@ -102,11 +108,8 @@ func (e *engine) raftConfig(c Config) *raft.Config {
 
 func (e *engine) openStores(n *Node) (err error) {
 	c := n.config
-	hard := c.MinFreeBytes
-	if hard == 0 {
-		hard = disk.DefaultHardBytes
-	}
-	if err := disk.Preflight(c.Dir, hard/2); err != nil {
+	hard := cmp.Or(c.MinFreeBytes, disk.DefaultHardBytes)
+	if err := disk.Preflight(c.Dir, c.reserve()); err != nil {
 		return err
 	}
 	e.log, err = wal.Open(wal.Config{Dir: raftDir(c.Dir), SegmentSize: c.tuning.segment, Fatal: c.Fatal, Log: c.Log})
@@ -121,7 +124,7 @@ func (e *engine) openStores(n *Node) (err error) {
 		return err
 	}
 	e.snapshots, err = disk.NewSnapshots(disk.SnapshotsConfig{
-		Store: e.store, Applied: func() disk.Position { return positionOf(e.present.load()) }, ReserveBytes: hard / 2, Log: c.Log,
+		Store: e.store, Applied: func() disk.Position { return positionOf(e.present.load()) }, ReserveBytes: c.reserve(), Log: c.Log,
 	})
 	if err != nil {
 		return err
@@ -132,7 +135,7 @@ func (e *engine) openStores(n *Node) (err error) {
 	if err := e.checkFloor(c.Dir); err != nil {
 		return err
 	}
-	if err := refreshViews(e.store, c.Log); err != nil {
+	if err := refreshViews(e.store, c.Log, n.wait); err != nil {
 		return err
 	}
 	e.space, err = disk.WatchSpace(disk.SpaceConfig{
@@ -165,7 +168,8 @@ func (e *engine) finishInstall(n *Node) error {
 // the end of the log makes it shorter without an error; a log that ends before
 // a marker of this node's own has lost entries that it acknowledged. After an
 // installed snapshot a shorter log is right, and is emptied: what follows the
-// snapshot does not follow the log.
+// snapshot does not follow the log. An empty log whose file begins behind the
+// marker was purged (see [Node.scrub]).
 func (e *engine) checkFloor(dir string) error {
 	m := e.store.Marker()
 	last, err := e.log.LastIndex()
@@ -175,6 +179,9 @@ func (e *engine) checkFloor(dir string) error {
 	floor := max(m.RaftIndex, m.Snapshot.Index)
 	if last >= floor {
 		return nil
+	}
+	if held, err := e.log.HeldFrom(); err != nil || last == 0 && held > floor {
+		return err
 	}
 	if !m.Installed {
 		return fmt.Errorf("%w %s: the Raft log ends at entry %d, but entry %d was durable: the log is damaged; replace this node: %s",

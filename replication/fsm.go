@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,6 +20,7 @@ type fsm struct {
 	present   *present
 	store     *disk.Store
 	snapshots *disk.Snapshots
+	scrubs    *scrubs
 	announce  Announcer
 	fatal     func(error)
 	log       zerolog.Logger
@@ -59,11 +61,46 @@ func (f *fsm) ApplyBatch(entries []*raft.Log) []any {
 			f.stop(fmt.Errorf("write views: %w", err))
 		}
 	}
+	erased, err := f.erase(folding.Records)
+	if err != nil {
+		f.stop(err)
+	}
 	f.present.store(folding.State())
 	if len(folding.Records) > 0 {
 		f.announce.Publish(folding.Records)
 	}
+	if erased {
+		f.announce.Reset() // what it remembers may hold what was erased
+	}
 	return responses
+}
+
+// erase rewrites the rows that hold what is erased, if any of the records says
+// so. It does so before the state that has them is visible.
+func (f *fsm) erase(records []events.Record) (erased bool, err error) {
+	for _, r := range records {
+		e, err := r.Event()
+		if err != nil {
+			return erased, err
+		}
+		d, ok := e.Data.(events.HistoryErased)
+		if !ok {
+			continue
+		}
+		erased = true
+		at := f.store.At(r.Index)
+		rows, err := projections.Erase(at, d)
+		if err = errors.Join(err, at.Close()); err != nil {
+			return erased, err
+		}
+		if err := f.store.Write(rows); err != nil {
+			return erased, fmt.Errorf("write views: %w", err)
+		}
+		if err := f.scrubs.note(r); err != nil {
+			return erased, err
+		}
+	}
+	return erased, nil
 }
 
 // stop ends the process. Should Fatal return all the same, nothing may go on.
@@ -83,10 +120,13 @@ func (f *fsm) Restore(stream io.ReadCloser) error {
 	if err := install(f.snapshots, stream, f.present.load().RaftIndex()); err != nil {
 		f.stop(err)
 	}
-	if err := refreshViews(f.store, f.log); err != nil {
+	if err := refreshViews(f.store, f.log, func(format string, args ...any) { f.log.Info().Msgf(format, args...) }); err != nil {
 		f.stop(err)
 	}
 	s, err := loadState(f.store)
+	if err == nil {
+		err = recall(f.scrubs, f.store, s, true)
+	}
 	if err != nil {
 		f.stop(err)
 	}

@@ -112,11 +112,15 @@ func (id identity) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	data, err := json.Marshal(id)
+	return errors.Join(writeFile(filepath.Join(dir, identityFile), id), syncDir(filepath.Dir(dir)))
+}
+
+// writeFile replaces a file by v as JSON, durably.
+func writeFile(path string, v any) error {
+	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, identityFile)
 	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -128,7 +132,7 @@ func (id identity) write(dir string) error {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {

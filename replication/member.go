@@ -136,6 +136,7 @@ type Standing struct {
 	Commit      uint64    // last Raft entry known to be committed
 	Marker      uint64    // event index of the newest marker
 	FreeBytes   uint64
+	Upkeep      Upkeep
 	Reasons     []string // why the node is not ready; empty when it is
 }
 
@@ -171,6 +172,7 @@ func (n *Node) look() Standing {
 	}
 	s.Role, s.Leader, s.Term = e.role(), e.leader(), e.raft.CurrentTerm()
 	s.Commit, s.Marker, s.FreeBytes = e.raft.CommitIndex(), e.store.Marker().Index, e.space.Free()
+	s.Upkeep = n.upkeep.look()
 	if s.LastContact = e.raft.LastContact(); s.Role == "leader" {
 		s.LastContact = time.Now()
 	}

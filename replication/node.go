@@ -28,6 +28,8 @@ type Node struct {
 	engine   atomic.Pointer[engine]     // nil until the node is part of a cluster
 	waiting  atomic.Pointer[string]     // what for, until then
 	standing atomic.Pointer[agedStanding]
+	upkeep   *upkeep
+	verified verifications
 	invited  chan inviteRequest
 
 	join    string // URL of a member to join at, or empty; begin's
@@ -45,7 +47,10 @@ func Open(config Config) (*Node, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, present: newPresent(), invited: make(chan inviteRequest, 1), join: config.Join, learner: config.Learner}
+	n := &Node{
+		config: config, present: newPresent(), upkeep: newUpkeep(&config), invited: make(chan inviteRequest, 1),
+		join: config.Join, learner: config.Learner,
+	}
 	n.ask = newAsker(n)
 	n.handler = n.routes()
 	lock, err := lockDirectory(config.Dir)
@@ -107,6 +112,13 @@ func (n *Node) begin(ctx context.Context) error {
 		n.done.Go(func() { n.retain(ctx, e) })
 	}
 	n.done.Go(func() { n.publishDue(ctx) })
+	if len(n.config.Proof.Key) > 0 {
+		n.done.Go(func() { n.checkpoints(ctx) })
+	}
+	if n.config.Proof.VerifyInterval > 0 {
+		n.done.Go(func() { n.verifyDaily(ctx) })
+	}
+	n.done.Go(func() { n.tend(ctx, e) })
 	if n.join != "" || len(n.config.Peers) == 0 {
 		n.done.Go(func() { n.seekMembership(ctx, e) })
 	}

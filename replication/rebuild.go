@@ -1,12 +1,14 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"confman/events"
 	"confman/projections"
 	"confman/replication/disk"
 )
@@ -66,18 +68,50 @@ func rebuildViews(store *disk.Store, progress func(index, last uint64)) (state *
 	return state, err
 }
 
+// Rebuild makes the views anew from the records while the node goes on, and
+// verifies the chain on the way; progress is told the event reached and the last
+// one. What comes meanwhile is copied at the end. It is refused while another
+// rebuild runs, or something else that makes the store anew.
+func (n *Node) Rebuild(ctx context.Context, progress func(at, to uint64)) error {
+	e, err := n.running()
+	if err != nil {
+		return err
+	}
+	err = n.renew(ctx, e, "the views are rebuilt", disk.Renewal{Build: func(at uint64, write func([]projections.Row) error) error {
+		h, release := n.History(at)
+		defer release()
+		edge := e.store.At(h.Oldest() - 1)
+		defer edge.Close()
+		if now := n.State().Oldest(); now != h.Oldest() { // and the edge may be discarded already
+			return fmt.Errorf("the history was trimmed to event %d just now: %w", now, events.ErrUnavailable)
+		}
+		_, err := projections.Rebuild(h, edge, write, func(index uint64) { progress(index, at) })
+		return err
+	}})
+	switch {
+	case errors.Is(err, disk.ErrSync):
+		n.config.Fatal(err)
+	case errors.Is(err, disk.ErrBusy):
+		return &events.Refusal{Kind: events.ErrConflict, Detail: "the store of " + n.config.ID + " is being made anew already; try again later"}
+	case errors.Is(err, disk.ErrNoSpace):
+		return fmt.Errorf("%w: %w", events.ErrNoSpace, err)
+	}
+	return err
+}
+
 // refreshViews rebuilds views that a release with another layout has written.
-func refreshViews(store *disk.Store, log zerolog.Logger) error {
+// wait is told how far it has come, again and again.
+func refreshViews(store *disk.Store, log zerolog.Logger, wait func(format string, args ...any)) error {
 	m := store.Marker()
 	if m.Index == 0 || m.Views == projections.ViewsVersion {
 		return nil
 	}
 	log.Info().Int("from", m.Views).Int("to", projections.ViewsVersion).Uint64("events", m.Index).Msg("rebuilding the views, their layout has changed")
-	said := time.Now()
+	var said time.Time
 	_, err := rebuildViews(store, func(index, last uint64) {
-		if now := time.Now(); now.Sub(said) > 5*time.Second {
+		if now := time.Now(); now.Sub(said) > time.Second {
 			said = now
-			log.Info().Uint64("event", index).Uint64("of", last).Msg("rebuilding the views")
+			wait("rebuilding the views: event %d of %d", index, last)
 		}
 	})
 	return err

@@ -13,15 +13,18 @@ import (
 
 // Retention says how much of the history is served. Either limit lets events go,
 // whatever the other says. What goes are whole transactions; the state of today,
-// receipts and keys are not touched. The leader decides by its own limits and its
-// own clock, so give all members the same.
+// receipts and keys are not touched, nor what stood at the edge. The leader decides
+// by its own limits and its own clock, so give all members the same. Where there is
+// an archive, what goes is written to it first, or stays.
 //
-// Nothing is deleted yet: what is trimmed is no longer served, and its bytes stay.
+// What is trimmed is no longer served, by any node. Each node gives its bytes back
+// when it is worth it (see [Node.reclaim]).
 type Retention struct {
 	// Events is how many of the newest are kept; 0: all. A tenth more may stand
 	// before they are trimmed.
 	Events uint64
-	// Age is how old events may become; 0: any. At least MinRetentionAge.
+	// Age is how old events may become; 0: any. At least MinRetentionAge. They may
+	// become a tenth older before they are trimmed.
 	Age time.Duration
 }
 
@@ -73,6 +76,9 @@ func (n *Node) trim(ctx context.Context) error {
 	if err != nil || to.Oldest == 0 {
 		return err
 	}
+	if err := n.archiveUpTo(ctx, to.Oldest-1); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, configTimeout)
 	defer cancel()
 	if _, err := n.Submit(ctx, events.TrimHistory{To: to}, events.Stamp{Time: time.Now(), ID: newULID(), Actor: events.System}); err != nil {
@@ -86,7 +92,9 @@ func (n *Node) trim(ctx context.Context) error {
 // would go.
 func (r Retention) horizon(h *projections.History, now time.Time) (to events.Horizon, err error) {
 	expired := uint64(0)
-	if r.Age > 0 {
+	if late, err := r.late(h, now); err != nil {
+		return to, err
+	} else if late {
 		if expired, err = h.IndexAt(now.Add(-r.Age)); err != nil {
 			return to, err
 		}
@@ -100,6 +108,15 @@ func (r Retention) horizon(h *projections.History, now time.Time) (to events.Hor
 		return to, err
 	}
 	return events.Horizon{Oldest: oldest, Chain: edge.Chain, Time: edge.Time}, nil
+}
+
+// late reports whether the oldest event is a tenth older than it may become.
+func (r Retention) late(h *projections.History, now time.Time) (bool, error) {
+	if r.Age == 0 || h.Oldest() > h.Index() {
+		return false, nil
+	}
+	oldest, err := h.Record(h.Oldest())
+	return now.Sub(oldest.Time) > r.Age+r.Age/10, err
 }
 
 // leastTrim is how many events must go for a trim to be worth it: it is an event

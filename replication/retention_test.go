@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -172,7 +173,7 @@ func TestEveryNodeServesTheSameTrimmedHistory(t *testing.T) {
 func (n *testNode) isTrimmedLike(t *testing.T, want *projections.State) {
 	t.Helper()
 	s := n.State()
-	if s.Cluster() != want.Cluster() || s.Edge().Index == 0 || s.Cluster().FeatureLevel() != 2 { // what a trim needs
+	if !reflect.DeepEqual(s.Cluster(), want.Cluster()) || s.Edge().Index == 0 || s.Cluster().FeatureLevel() != 2 { // what a trim needs
 		t.Errorf("%s: %+v, want %+v", n.config.ID, s.Cluster(), want.Cluster())
 	}
 	for _, index := range []uint64{s.Edge().Index, s.Index()} {

@@ -24,6 +24,12 @@
 //
 // Whoever waits registers first and looks second, so nothing falls in between.
 //
+// # The past
+//
+// A [Replay] is a window of the history, delivered by the same filter, rights and
+// encoding, at its own pace or any other. It reads the history in batches and holds
+// none of it while it pauses; it never reads from the tail, and nobody wakes it.
+//
 // # What is promised
 //
 // On one watch every matching event comes exactly once, in index order. Progress

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -79,21 +80,21 @@ type selector struct {
 }
 
 func (f Filter) selector() selector {
-	s := selector{namespaces: outermost(f.Namespaces), key: f.Key, prefix: f.Prefix, bare: f.Bare}
+	return selector{namespaces: outermost(f.Namespaces), key: f.Key, prefix: f.Prefix, bare: f.Bare, kinds: f.Kinds()}
+}
+
+// Kinds are the kinds of events that the filter selects; nil: all.
+func (f Filter) Kinds() (kinds []events.Kind) {
 	if f.Events == allEvents {
-		return s
+		return nil
 	}
-	wanted := f.Events
-	if wanted == "" {
-		wanted = configEvents
-	}
-	list := strings.Split(wanted, ",")
+	list := strings.Split(cmp.Or(f.Events, configEvents), ",")
 	for _, k := range events.Kinds() {
 		if slices.ContainsFunc(list, func(w string) bool { return k.Matches(w) }) {
-			s.kinds = append(s.kinds, k)
+			kinds = append(kinds, k)
 		}
 	}
-	return s
+	return kinds
 }
 
 // outermost leaves out namespaces that lie within others, sorted; nil when that

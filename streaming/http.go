@@ -36,7 +36,7 @@ func bound(c net.Conn) {
 // connection ends, and closes it. The watch is opened already. It answers 200;
 // the caller must not have.
 func (c *Connection) ServeSSE(w http.ResponseWriter, r *http.Request) *End {
-	return c.serveHTTP(w, r, "text/event-stream", Retry(c.streams.Random))
+	return c.serveHTTP(w, r, c.serve)
 }
 
 // Retry is the field that tells an EventSource how long to wait before it
@@ -48,7 +48,7 @@ func Retry(random func(int64) int64) string {
 
 // ServeNDJSON is ServeSSE with a JSON object on each line.
 func (c *Connection) ServeNDJSON(w http.ResponseWriter, r *http.Request) *End {
-	return c.serveHTTP(w, r, "application/x-ndjson", "")
+	return c.serveHTTP(w, r, c.serve)
 }
 
 // StreamHeaders are those of a stream: nothing on the way may store, transform or
@@ -59,7 +59,12 @@ func StreamHeaders(h http.Header, media string) {
 	h.Set("X-Accel-Buffering", "no") // nginx
 }
 
-func (c *Connection) serveHTTP(w http.ResponseWriter, r *http.Request, media, first string) *End {
+// serveHTTP answers with what run writes, encoded as the connection is.
+func (c *Connection) serveHTTP(w http.ResponseWriter, r *http.Request, run func(session) *End) *End {
+	media, first := "application/x-ndjson", ""
+	if c.encoding == SSE {
+		media, first = "text/event-stream", Retry(c.streams.Random)
+	}
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		bound(conn)
 	}
@@ -86,7 +91,7 @@ func (c *Connection) serveHTTP(w http.ResponseWriter, r *http.Request, media, fi
 		}
 		return control.Flush()
 	}
-	why := c.serve(session{write: write})
+	why := run(session{write: write})
 	c.finish(why)
 	return why
 }

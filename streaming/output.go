@@ -24,6 +24,9 @@ const (
 	frameProgress    = "progress"
 	frameReset       = "reset"
 	frameGoaway      = "goaway"
+	frameReplayStart = "replay-start"
+	frameReplay      = "replay"
+	frameReplayEnd   = "replay-end"
 )
 
 // output collects frames until they are written, all with one write.
@@ -98,8 +101,8 @@ func (o *output) quoted(member, value string) {
 	}
 }
 
-// event appends the frame of an event.
-func (o *output) event(watch string, i *item, bare bool, prev uint64, more bool) error {
+// event appends the frame of an event, now or, in a replay, of the past.
+func (o *output) event(kind, watch string, i *item, bare bool, prev uint64, more bool) error {
 	wire, err := i.wire(bare)
 	if err != nil {
 		return err
@@ -108,7 +111,7 @@ func (o *output) event(watch string, i *item, bare bool, prev uint64, more bool)
 	if o.encoding == SSE {
 		id = i.record.Position().String()
 	}
-	o.begin(frameEvent, watch, id)
+	o.begin(kind, watch, id)
 	o.number("prev", prev)
 	o.text(`,"event":`)
 	o.buf = append(o.buf, wire...)

@@ -56,13 +56,21 @@ func (c *Connection) renew() (renewed bool, err error) {
 // any more. Of others the caller sees less.
 func (c *Connection) endForbidden(o *output) {
 	for _, w := range c.list() {
-		for _, n := range w.sel.namespaces {
-			if !c.caller.Rights.SeesWithin(n) {
-				c.endWatch(w, o, &End{Reason: ReasonForbidden, Detail: c.caller.Principal + " may not see anything of namespace " + n + " any more"})
-				break
-			}
+		if why := c.forbidden(w.sel); why != nil {
+			c.endWatch(w, o, why)
 		}
 	}
+}
+
+// forbidden is the end of what is about a namespace in which the caller may see
+// nothing any more, or nil.
+func (c *Connection) forbidden(sel selector) *End {
+	for _, n := range sel.namespaces {
+		if !c.caller.Rights.SeesWithin(n) {
+			return &End{Reason: ReasonForbidden, Detail: c.caller.Principal + " may not see anything of namespace " + n + " any more"}
+		}
+	}
+	return nil
 }
 
 // session is what serving a connection needs beside the connection.

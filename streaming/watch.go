@@ -130,13 +130,13 @@ func (w *watch) open(o *output) {
 		o.position("after", w.begins)
 		o.position("head", w.conn.streams.Source.Position())
 	}
-	w.contact(o)
+	w.conn.streams.contact(o)
 	o.end()
 }
 
-// contact says how well the node knows that it is up to date.
-func (w *watch) contact(o *output) {
-	since, known := w.conn.streams.Source.Contact()
+// contact appends how well the node knows that it is up to date.
+func (s *Streams) contact(o *output) {
+	since, known := s.Source.Contact()
 	if since >= 0 {
 		o.number("staleMs", uint64(since.Milliseconds()))
 	}
@@ -225,7 +225,7 @@ func (w *watch) flush(o *output, more bool) error {
 	if i == nil {
 		return nil
 	}
-	if err := o.event(w.id, i, w.sel.bare, w.prev, more); err != nil {
+	if err := o.event(frameEvent, w.id, i, w.sel.bare, w.prev, more); err != nil {
 		return err
 	}
 	w.pending, w.prev, w.quiet = nil, i.record.Index, false
@@ -237,16 +237,21 @@ func (w *watch) flush(o *output, more bool) error {
 
 // progress says that every matching event up to a position was sent.
 func (w *watch) progress(o *output, at events.Position) {
+	w.conn.streams.progress(o, w.id, at)
+	w.quiet = false
+	w.waiter.told.Store(at.Index)
+}
+
+// progress appends that every matching event up to a position was sent.
+func (s *Streams) progress(o *output, watch string, at events.Position) {
 	id := ""
 	if o.encoding == SSE {
 		id = at.String()
 	}
-	o.begin(frameProgress, w.id, id)
+	o.begin(frameProgress, watch, id)
 	o.position("position", at)
-	w.contact(o)
+	s.contact(o)
 	o.end()
-	w.quiet = false
-	w.waiter.told.Store(at.Index)
 }
 
 // beat says how far the watch is: at once if it is quiet, else at every other

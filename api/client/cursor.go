@@ -11,7 +11,8 @@ import (
 // cursor is how far a watch has come and what may come next. It moves only by
 // frames that were delivered.
 type cursor struct {
-	after string // where the next connection begins: a position or an After constant
+	after string // where the next connection begins: a position or an After constant; empty before a replay has begun
+	past  bool   // of a replay
 	index uint64 // of after, where that is a position: everything up to it was seen
 	least uint64 // what index a snapshot must have reached
 
@@ -25,13 +26,17 @@ type cursor struct {
 type phase int
 
 const (
-	opening   phase = iota // resumed or snapshot
+	opening   phase = iota // resumed, snapshot or replay-start
 	inEntries              // entry or snapshot-end
-	live                   // event or progress
+	live                   // event, replay or progress
+	over                   // nothing: a replay has ended
 )
 
 // check reports whether a watch can begin there.
 func (k *cursor) check() error {
+	if k.past {
+		return nil
+	}
 	switch k.after {
 	case wire.AfterNow, wire.AfterStart, wire.AfterSnapshot:
 		return nil
@@ -58,8 +63,15 @@ func (k *cursor) connect() { k.phase, k.entries, k.taken = opening, 0, "" }
 // admit reports what is wrong with a frame as the next one.
 func (k *cursor) admit(f wire.Frame) error {
 	switch {
+	case k.past && (f.Frame == wire.FrameResumed || f.Frame == wire.FrameSnapshot || f.Frame == wire.FrameEvent): // of the present
+	case k.past && k.phase == opening && f.Frame == wire.FrameReplayStart && f.Replay != nil:
+		return k.admitBeginning(f.Frame, f.Replay.From)
+	case k.past && k.phase == live && f.Frame == wire.FrameReplay && f.Event != nil:
+		return k.admitEvent(f)
+	case k.past && k.phase == live && f.Frame == wire.FrameReplayEnd:
+		return nil
 	case k.phase == opening && f.Frame == wire.FrameResumed && k.after != wire.AfterSnapshot:
-		return k.admitResumed(f)
+		return k.admitBeginning(f.Frame, f.After)
 	case k.phase == opening && f.Frame == wire.FrameSnapshot && k.after == wire.AfterSnapshot:
 		return k.admitSnapshot(f)
 	case k.phase == inEntries && f.Frame == wire.FrameEntry && f.Entry != nil:
@@ -77,12 +89,12 @@ func (k *cursor) admit(f wire.Frame) error {
 	return fmt.Errorf("%w: a frame %q out of place", ErrBadAnswer, f.Frame)
 }
 
-func (k *cursor) admitResumed(f wire.Frame) error {
-	if _, err := indexOf(f.After); err != nil {
-		return fmt.Errorf("%w: resumed: %w", ErrBadAnswer, err)
+func (k *cursor) admitBeginning(kind, after string) error {
+	if _, err := indexOf(after); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrBadAnswer, kind, err)
 	}
-	if asked := k.position(); asked != "" && !samePlace(asked, f.After) {
-		return fmt.Errorf("%w: asked to resume after %s, got %s", ErrBadAnswer, asked, f.After)
+	if asked := k.position(); asked != "" && !samePlace(asked, after) {
+		return fmt.Errorf("%w: asked to resume after %s, got %s", ErrBadAnswer, asked, after)
 	}
 	return nil
 }
@@ -136,7 +148,11 @@ func (k *cursor) advance(f wire.Frame) {
 		k.begin(f.Position)
 	case wire.FrameProgress:
 		k.moveTo(f.Position)
-	case wire.FrameEvent:
+	case wire.FrameReplayStart:
+		k.begin(f.Replay.From)
+	case wire.FrameReplayEnd:
+		k.phase = over
+	case wire.FrameEvent, wire.FrameReplay:
 		k.moveTo(f.Event.Position)
 		k.prev = f.Event.Index
 	}

@@ -12,10 +12,15 @@ import (
 // pages yields the rows of a list, page after page. An error is yielded once
 // and ends it.
 func pages[T any](ctx context.Context, c *Client, call call) iter.Seq2[T, error] {
+	return pagesBy[T](ctx, call, c.do)
+}
+
+// pagesBy is pages where do asks for each of them.
+func pagesBy[T any](ctx context.Context, call call, do func(context.Context, call) (answer, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		for {
-			a, err := c.do(ctx, call)
+			a, err := do(ctx, call)
 			if err != nil {
 				yield(none, err)
 				return

@@ -78,21 +78,22 @@ func (s *stream) frame() (f wire.Frame, err error) {
 		}
 		switch f.Frame {
 		case wire.FrameResumed, wire.FrameSnapshot, wire.FrameEntry, wire.FrameSnapshotEnd,
-			wire.FrameEvent, wire.FrameProgress, wire.FrameReset, wire.FrameGoaway:
+			wire.FrameEvent, wire.FrameProgress, wire.FrameReset, wire.FrameGoaway,
+			wire.FrameReplayStart, wire.FrameReplay, wire.FrameReplayEnd:
 			return f, nil
 		}
 	}
 }
 
-// follow delivers frames from one node. It returns nil when yield wants no more,
-// otherwise why it ended and whether another connection may go on.
+// follow delivers frames from one node. It returns nil when yield wants no more or
+// a replay is over, otherwise why it ended and whether another connection may go on.
 func (w *watch) follow(ctx context.Context, origin string, yield func(wire.Frame) bool) *failure {
 	request, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(w.client.config.AttemptTimeout+openWait, func() { cancel(errSilent) })
 	defer silence.Stop()
 	s, failed := w.open(request, origin, silence)
-	if failed != nil {
+	if s == nil {
 		return failed
 	}
 	defer s.body.Close()
@@ -116,10 +117,14 @@ func (w *watch) follow(ctx context.Context, origin string, yield func(wire.Frame
 		}
 		w.cursor.advance(f)
 		w.client.saw(w.cursor.index)
+		if w.cursor.phase == over {
+			return nil
+		}
 	}
 }
 
-// open asks a node for the stream.
+// open asks a node for the stream. Neither that nor a failure is there when a
+// replay has nothing left to send.
 func (w *watch) open(ctx context.Context, origin string, silence *time.Timer) (*stream, *failure) {
 	c, call := w.client, w.call()
 	request, err := c.request(ctx, call, origin)
@@ -152,6 +157,8 @@ func (w *watch) open(ctx context.Context, origin string, silence *time.Timer) (*
 	switch {
 	case err != nil:
 		return nil, w.broken(ctx, origin, err)
+	case response.StatusCode == http.StatusNoContent && w.cursor.past:
+		return nil, nil
 	case response.StatusCode >= http.StatusBadRequest:
 		failed := c.problem(answer{status: response.StatusCode, header: response.Header, body: body, origin: origin}, call)
 		failed.again = failed.again || response.StatusCode >= http.StatusInternalServerError

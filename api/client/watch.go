@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -121,16 +122,20 @@ const (
 	maxNonsense = 3               // unusable answers at one position that end a watch
 )
 
-// watch is one range over Client.Watch.
+// watch is one range over Client.Watch or Client.Replay.
 type watch struct {
 	client  *Client
 	request WatchRequest
+	replay  *ReplayOptions // nil for the present
 	onRetry func(error, time.Duration)
 	cursor  cursor
 	opened  time.Time // when the stream of this connection began; zero: it did not
 }
 
 func (w *watch) what() string {
+	if w.replay != nil {
+		return "replay"
+	}
 	if len(w.request.Namespaces) == 0 {
 		return "watch everything"
 	}
@@ -256,23 +261,30 @@ func (w *watch) final(err error) error {
 
 // call is the request for what follows the cursor.
 func (w *watch) call() call {
+	if w.replay != nil {
+		return w.replayCall()
+	}
 	call := w.client.reading(w.what(), Read{MinIndex: w.cursor.least}, "watch")
 	r := w.request
-	for _, namespace := range r.Namespaces {
-		call.query.Add(wire.ParamNamespace, namespace)
-	}
-	for name, value := range map[string]string{
-		wire.ParamKey: r.Key, wire.ParamPrefix: r.Prefix, wire.ParamEvents: r.Events, wire.ParamAfter: w.cursor.after,
-	} {
-		if value != "" {
-			call.query.Set(name, value)
-		}
-	}
-	if r.NoValues {
-		call.query.Set(wire.ParamValues, wire.ValuesNone)
-	}
+	filter(call.query, r.Namespaces, r.Key, r.Prefix, r.Events, r.NoValues)
+	call.query.Set(wire.ParamAfter, w.cursor.after)
 	if w.cursor.position() != "" { // what is to be seen begins there
 		call.header.Del(wire.HeaderMinIndex)
 	}
 	return call
+}
+
+// filter writes what a watch or a replay is about.
+func filter(query url.Values, namespaces []string, key, prefix, events string, bare bool) {
+	for _, namespace := range namespaces {
+		query.Add(wire.ParamNamespace, namespace)
+	}
+	for name, value := range map[string]string{wire.ParamKey: key, wire.ParamPrefix: prefix, wire.ParamEvents: events} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if bare {
+		query.Set(wire.ParamValues, wire.ValuesNone)
+	}
 }

@@ -92,6 +92,9 @@ func (n *Node) commit(c events.Command, s events.Stamp) (events.Outcome, error) 
 		return events.Outcome{}, err
 	}
 	n.rows.write(f.Rows)
+	if err := n.erase(f.Records); err != nil {
+		return events.Outcome{}, err
+	}
 	n.state.Store(f.State())
 	changed := make(chan struct{})
 	close(*n.changed.Swap(&changed))
@@ -131,4 +134,23 @@ func (n *Node) Waiting() int { return int(n.waiting.Load()) }
 // History is the history as of an index that State has reached.
 func (n *Node) History(index uint64) (*projections.History, func()) {
 	return n.State().History(rowsAt{&n.rows, index}, index), func() {}
+}
+
+// erase rewrites the rows that hold what is erased, if any of the records says
+// so.
+func (n *Node) erase(records []events.Record) error {
+	for _, r := range records {
+		e, err := r.Event()
+		if err != nil {
+			return err
+		}
+		if d, ok := e.Data.(events.HistoryErased); ok {
+			rows, err := projections.Erase(rowsAt{&n.rows, r.Index}, d)
+			if err != nil {
+				return err
+			}
+			n.rows.write(rows)
+		}
+	}
+	return nil
 }

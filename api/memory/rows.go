@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -28,10 +29,14 @@ func (s *rows) write(written []projections.Row) {
 			at := sort.SearchStrings(s.keys, k)
 			s.keys = slices.Insert(s.keys, at, k)
 		}
-		if len(old) > 0 && old[len(old)-1].Index == r.Index {
-			old = old[:len(old)-1]
+		switch at, again := slices.BinarySearchFunc(old, r.Index, func(v projections.Row, index uint64) int { return cmp.Compare(v.Index, index) }); {
+		case again: // as an erasure does; a fork may share the old ones
+			old = slices.Clone(old)
+			old[at] = r
+		default:
+			old = slices.Insert(slices.Clip(old), at, r)
 		}
-		s.versions[k] = append(old, r)
+		s.versions[k] = old
 	}
 }
 

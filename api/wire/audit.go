@@ -5,9 +5,19 @@ import (
 	"time"
 )
 
+// MediaCSV is RFC 4180, UTF-8, with a header line.
+const MediaCSV = "text/csv"
+
+// HeaderOldest is, on answers of the audit, the position of the oldest event that
+// is kept.
+const HeaderOldest = "X-Confman-Oldest"
+
 // AuditEvent is one event as the audit shows it. The members up to NewValue are
-// the compatible ones. OldValue and NewValue are the bare text of a value: a
-// string without its quotes, anything else as its JSON.
+// the compatible ones. Of an entry or a draft OldValue and NewValue are the bare
+// text of its value: a string without its quotes, anything else as its JSON, and
+// "erased" where Erased says that it was taken out. Of roles, schemas, settings
+// and properties they are what was set before and after, as JSON; of any other
+// event its data.
 type AuditEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 	Action    string    `json:"action"` // the event type, "config.created"
@@ -18,6 +28,9 @@ type AuditEvent struct {
 	NewValue  *string   `json:"newValue"` // null when there is none any more
 
 	Provenance
+
+	Version uint64 `json:"version,omitempty"` // of the entry, since the event
+	Erased  bool   `json:"erased,omitempty"`  // values were taken out of the event
 }
 
 // Provenance says where in the history an event stands and what it came from.

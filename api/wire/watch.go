@@ -77,6 +77,8 @@ type Frame struct {
 	Event *Event `json:"event,omitempty"`
 	// More: the next event on this watch belongs to the same transaction.
 	More bool `json:"more,omitempty"`
+	// Replay is of the first and the last frame of a replay.
+	Replay *Replay `json:"replay,omitempty"`
 
 	Entry    *ConfigEntry `json:"entry,omitempty"`
 	Entries  int          `json:"entries,omitempty"` // of the snapshot

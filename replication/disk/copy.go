@@ -3,8 +3,6 @@ package disk
 import (
 	"fmt"
 	"io"
-
-	"github.com/dgraph-io/badger/v4"
 )
 
 // Copy writes every row with all its versions up to at.Index to w, as a stream
@@ -23,22 +21,10 @@ func (s *Store) Copy(w io.Writer, at Position) error {
 	if err != nil {
 		return fmt.Errorf("copy as of %d: %w", at.Index, err)
 	}
-	txn := g.db.NewTransactionAt(at.Index, false)
-	defer txn.Discard()
-	// Backwards, so that the versions of a key come oldest first and are written
-	// in that order by the reader: Badger may drop a deletion that lies in an
-	// older table than the value it deletes, and the value would be back.
-	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true, Reverse: true})
-	defer it.Close()
-	for it.Rewind(); it.Valid(); it.Next() {
-		item := it.Item()
-		e := entry{key: item.Key(), index: item.Version(), parts: item.UserMeta(), end: item.IsDeletedOrExpired()}
-		err := item.Value(func(v []byte) error {
-			if !e.end {
-				e.value = v
-			}
-			return enc.add(&e)
-		})
+	for e, err := range g.entries(0, at.Index) {
+		if err == nil {
+			err = enc.add(&e)
+		}
 		if err != nil {
 			return fmt.Errorf("copy as of %d: %w", at.Index, err)
 		}

@@ -33,7 +33,10 @@
 // reads all checksums of the tables before Badger does, and checks that Badger's
 // logs hold at least what they held at the marker. A store is replaced as a whole: Install builds a new generation,
 // makes it durable and renames CURRENT; readers of the old one keep it until
-// they close.
+// they close. So does Renew, online: it copies or builds the rows of the moment,
+// then what came meanwhile in shorter and shorter passes, the last of them while
+// writes wait. That gives the bytes of trimmed rows back, and leaves none of rows
+// that were written over.
 //
 // # Snapshots
 //

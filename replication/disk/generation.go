@@ -24,8 +24,11 @@ type generation struct {
 	dir    string
 	db     *badger.DB
 
-	refs    int  // guarded by store.mu
-	retired bool // guarded by store.mu
+	// Guarded by store.mu:
+	refs      int
+	retired   bool
+	readers   map[uint64]int // open readers by index
+	discarded uint64         // what Badger was told that it may drop
 }
 
 func (g *generation) views() string      { return filepath.Join(g.dir, "views") }
@@ -34,7 +37,7 @@ func (g *generation) markerPath() string { return filepath.Join(g.dir, markerNam
 // openGeneration opens or creates a generation and returns its marker, if it has
 // one; the caller holds its one reference.
 func (s *Store) openGeneration(number uint64) (*generation, Marker, error) {
-	g := &generation{store: s, number: number, dir: s.generationDir(number), refs: 1}
+	g := &generation{store: s, number: number, dir: s.generationDir(number), refs: 1, readers: map[uint64]int{}}
 	if err := os.MkdirAll(g.views(), 0o700); err != nil {
 		return nil, Marker{}, err
 	}
@@ -53,6 +56,9 @@ func (s *Store) openGeneration(number uint64) (*generation, Marker, error) {
 		return nil, Marker{}, fmt.Errorf("open %s: %w", g.views(), err)
 	}
 	s.open.Add(1)
+	s.mu.Lock()
+	s.held++
+	s.mu.Unlock()
 	return g, m, nil
 }
 
@@ -69,7 +75,7 @@ func badgerOptions(dir string, c Config) badger.Options {
 		WithChecksumVerificationMode(options.NoVerification).
 		WithMemTableSize(c.MemTableBytes).
 		WithNumMemtables(3).
-		WithValueThreshold(valueThreshold).
+		WithValueThreshold(valueThreshold). // above every value: nothing is in the value log, and no space to be collected there
 		WithValueLogFileSize(16 << 20).
 		WithBlockCacheSize(0). // blocks lie in mapped files as they are: a cache doubles the time of a read
 		WithNumCompactors(2).
@@ -91,6 +97,31 @@ func (s *Store) acquire() (*generation, error) {
 	return s.current, nil
 }
 
+// discard lets Badger drop what is below the horizon, but for what open readers
+// need. store.mu is held.
+func (g *generation) discard() {
+	below := g.store.horizon
+	for index := range g.readers {
+		below = min(below, index)
+	}
+	if below > g.discarded {
+		g.discarded = below
+		g.db.SetDiscardTs(below)
+	}
+}
+
+// hold keeps what reads at an index and above need from being discarded, until
+// letGo. store.mu is held.
+func (g *generation) hold(index uint64) { g.readers[index]++ }
+
+// letGo ends a hold. store.mu is held.
+func (g *generation) letGo(index uint64) {
+	if g.readers[index]--; g.readers[index] == 0 {
+		delete(g.readers, index)
+		g.discard() // this one may have kept it back
+	}
+}
+
 // drop gives up a reference. The last one closes Badger, and removes the
 // directory of a retired generation.
 func (g *generation) drop() error {
@@ -106,6 +137,9 @@ func (g *generation) drop() error {
 	if retired {
 		err = errors.Join(err, os.RemoveAll(g.dir))
 	}
+	g.store.mu.Lock()
+	g.store.held--
+	g.store.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("close %s: %w", g.dir, err)
 	}
@@ -119,8 +153,8 @@ func (g *generation) release() {
 	}
 }
 
-// diskBytes returns the space that the generation in use takes on disk.
-func (s *Store) diskBytes() (uint64, error) {
+// DiskBytes returns the space that the generation in use takes on disk.
+func (s *Store) DiskBytes() (uint64, error) {
 	g, err := s.acquire()
 	if err != nil {
 		return 0, err

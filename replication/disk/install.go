@@ -63,7 +63,8 @@ func (s *Store) nextGeneration() (uint64, error) {
 	if s.current == nil {
 		return 0, ErrClosed
 	}
-	return s.current.number + 1, nil
+	s.allocated++
+	return s.allocated, nil
 }
 
 // installInto reports whether CURRENT may have been switched when it failed.
@@ -130,7 +131,7 @@ func (s *Store) switchTo(g *generation, m Marker) error {
 		return ErrClosed
 	}
 	s.current, s.marker, old.retired = g, m, true
-	g.db.SetDiscardTs(s.horizon)
+	g.discard()
 	s.mu.Unlock()
 	old.release() // what it may leave is removed by the next Open
 	s.step(stepRemoved)

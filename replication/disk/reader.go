@@ -26,19 +26,26 @@ type Reader struct {
 // be at or above the horizon (see DiscardBelow). Close it. At never fails: a
 // reader of a closed store fails with ErrClosed when it is used.
 func (s *Store) At(index uint64) *Reader {
-	g, err := s.acquire()
-	if err != nil {
-		return &Reader{index: index}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.current
+	if g != nil {
+		g.refs++
+		g.hold(index)
 	}
 	return &Reader{g: g, index: index}
 }
 
 // Close ends the reader; its scans must have ended before. Call it once.
 func (r *Reader) Close() error {
-	if r.g == nil {
+	g := r.g
+	if g == nil {
 		return nil
 	}
-	return r.g.drop()
+	g.store.mu.Lock()
+	g.letGo(r.index)
+	g.store.mu.Unlock()
+	return g.drop()
 }
 
 // Get returns the value of key and the index at which it was written. It fails

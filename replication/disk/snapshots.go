@@ -112,6 +112,14 @@ func (s *Snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	return meta, reader, nil
 }
 
+// Idle reports whether there is no file of a snapshot: none that was received and
+// waits, none that is being sent.
+func (s *Snapshots) Idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.received == nil && s.spool == nil
+}
+
 // Pending returns the received snapshot that a crash kept from being installed.
 // Install it before Raft is started; its index may then be past the end of the
 // log, which must be emptied if it is.

@@ -74,7 +74,7 @@ func (s *Snapshots) fill() (*guardedFile, error) {
 	if at.Index < marker.Index || at.RaftIndex < marker.RaftIndex {
 		return nil, fmt.Errorf("applied event %d is behind the marker's %d: %w", at.Index, marker.Index, ErrBehind)
 	}
-	size, err := store.diskBytes()
+	size, err := store.DiskBytes()
 	if err != nil {
 		return nil, err
 	}

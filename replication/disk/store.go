@@ -38,7 +38,7 @@ type Config struct {
 	Now           func() time.Time // when a marker was written, for people; nil is the clock
 }
 
-// Store is the views on disk. Write and Install have one caller at a time; all
+// Store is the views on disk. Write, Install and Rebuild have one caller at a time; all
 // other methods may be used by any number of goroutines meanwhile.
 type Store struct {
 	config Config
@@ -47,12 +47,15 @@ type Store struct {
 	step   func(name string)       // called between the steps of Install, in tests
 	open   sync.WaitGroup          // generations whose Badger is open
 
-	marking sync.Mutex // held by Mark, and by Install while it switches
+	renewals renewals
+	marking  sync.Mutex // held by Mark, and while the generation in use is switched
 
-	mu      sync.Mutex // guards the fields below, and the references of generations
-	current *generation
-	marker  Marker
-	horizon uint64
+	mu        sync.Mutex // guards the fields below, and the references of generations
+	current   *generation
+	allocated uint64 // the highest number that a generation was given
+	held      int    // generations whose files are there
+	marker    Marker
+	horizon   uint64
 }
 
 // current is the content of the file CURRENT.
@@ -134,7 +137,7 @@ func (s *Store) openCurrent() error {
 			return errors.Join(err, g.drop())
 		}
 	}
-	s.current, s.marker = g, m
+	s.current, s.marker, s.allocated = g, m, g.number
 	return nil
 }
 
@@ -187,13 +190,17 @@ func (s *Store) Close() error {
 
 // Write writes rows as one batch and returns when they can be read. They are
 // durable at the next marker. Rows must be written in the order of their
-// indexes, except that a replay may write again what it wrote before.
+// indexes, except that a replay may write again what it wrote before, and that a
+// row which is there may be written over, to take a value out of it.
 func (s *Store) Write(rows []projections.Row) error {
+	s.renewals.writing.Lock()
+	defer s.renewals.writing.Unlock()
 	g, err := s.acquire()
 	if err != nil {
 		return err
 	}
 	defer g.release()
+	s.renewals.overtake(rows)
 	return g.write(rows)
 }
 
@@ -212,15 +219,23 @@ func (g *generation) write(rows []projections.Row) error {
 }
 
 // DiscardBelow lets compaction drop what is only needed to read below index:
-// reads at index and above stay exact, older ones may miss versions. The
+// reads at index and above stay exact, and those of readers that are open. The
 // horizon is not stored: set it again after Open.
 func (s *Store) DiscardBelow(index uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.horizon = index
 	if s.current != nil {
-		s.current.db.SetDiscardTs(index)
+		s.current.discard()
 	}
+}
+
+// Retired is how many generations of the store there are besides the one in use:
+// old ones that somebody still reads, a new one that is being made.
+func (s *Store) Retired() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held - 1
 }
 
 // Verify reads all tables and checks their checksums. It fails with ErrCorrupt,

@@ -18,10 +18,18 @@ var (
 )
 
 // FirstIndex returns the index of the oldest entry, 0 when there is none.
-func (l *Log) FirstIndex() (uint64, error) { return l.store.FirstIndex() }
+func (l *Log) FirstIndex() (uint64, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.store.FirstIndex()
+}
 
 // LastIndex returns the index of the newest entry, 0 when there is none.
-func (l *Log) LastIndex() (uint64, error) { return l.store.LastIndex() }
+func (l *Log) LastIndex() (uint64, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.store.LastIndex()
+}
 
 // IsMonotonic tells Raft that the log takes no gaps.
 func (l *Log) IsMonotonic() bool { return true }
@@ -72,6 +80,8 @@ func (l *Log) read(index uint64, entry *raft.Log) (err error) {
 			err = fmt.Errorf("decode: %v", p)
 		}
 	}()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	if err := l.store.GetLog(index, entry); err != nil {
 		return err
 	}

@@ -12,8 +12,6 @@ import (
 	"github.com/hashicorp/raft"
 	raftwal "github.com/hashicorp/raft-wal"
 	"github.com/rs/zerolog"
-
-	"confman/replication/raftlog"
 )
 
 const (
@@ -58,13 +56,17 @@ type store interface {
 // raft.LogStore, raft.MonotonicLogStore and raft.StableStore; its methods may be
 // called concurrently, as Raft does.
 type Log struct {
-	store store
-	stall time.Duration
-	fatal func(error)
-
+	config Config
+	stall  time.Duration
+	fatal  func(error)
 	failed sync.Once
-	term   atomic.Uint64 // CurrentTerm on disk; 0 while it is being written
-	vote   atomic.Uint64 // the term of a vote whose candidate has not been named yet
+
+	mu     sync.RWMutex // held alone while store is replaced; guards the fields below
+	store  store
+	closed bool
+
+	term atomic.Uint64 // CurrentTerm on disk; 0 while it is being written
+	vote atomic.Uint64 // the term of a vote whose candidate has not been named yet
 }
 
 // Open opens the log in cfg.Dir, or starts an empty one there, and completes a
@@ -86,7 +88,7 @@ func Open(cfg Config) (*Log, error) {
 	if repaired {
 		cfg.Log.Warn().Str("dir", cfg.Dir).Msg("raft log: completed a segment rotation that was interrupted")
 	}
-	w, err := raftwal.Open(cfg.Dir, raftwal.WithSegmentSize(cfg.SegmentSize), raftwal.WithLogger(raftlog.New("raft-wal", cfg.Log)))
+	w, err := openStore(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open raft log in %s: %w", cfg.Dir, err)
 	}
@@ -101,7 +103,7 @@ func newLog(cfg Config, s store) (*Log, error) {
 	if cfg.Stall == 0 {
 		cfg.Stall = defaultStall
 	}
-	l := &Log{store: s, stall: cfg.Stall, fatal: cfg.Fatal}
+	l := &Log{config: cfg, store: s, stall: cfg.Stall, fatal: cfg.Fatal}
 	term, err := l.getUint64(keyTerm)
 	if err != nil {
 		return nil, err
@@ -129,6 +131,9 @@ func syncPath(path string) error {
 // Close releases the files. A rotation that is pending is left to the next Open.
 // Writes after Close are refused and not fatal.
 func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
 	if err := l.store.Close(); err != nil {
 		return fmt.Errorf("close raft log: %w", err)
 	}
@@ -141,6 +146,8 @@ func (l *Log) write(what string, do func() error) error {
 		l.fail(fmt.Errorf("%s: %w, for %v now", what, ErrStalled, l.stall))
 	})
 	defer watchdog.Stop()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	err := do()
 	if err == nil {
 		return nil

@@ -92,7 +92,9 @@ func (l *Log) getUint64(key string) (uint64, error) {
 
 // get reads the record of key and takes off its checksum.
 func (l *Log) get(key string) ([]byte, error) {
+	l.mu.RLock()
 	record, err := l.store.Get([]byte(key))
+	l.mu.RUnlock()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}

@@ -183,7 +183,7 @@ n2   10.0.0.2:6100   -        no      40      2     12 ms     78007 MiB         
 	}
 }
 
-func TestEventsSpanPages(t *testing.T) {
+func TestEventsGoOnAfterABreak(t *testing.T) {
 	stdout, _, code := newShell(t, newServer(t)).run("events")
 	if n := strings.Count(stdout, "\n"); n != 10 || code != 0 {
 		t.Errorf("%d lines, exit %d", n, code)
@@ -220,7 +220,7 @@ func TestEveryEndHasItsExitCode(t *testing.T) {
 		{"list --prefix x", nil, 2, "confman: --prefix"},
 		{"gte teams/pay db.url", nil, 2, "confman: unknown command \"gte\"; did you mean get"},
 		{"cluster", nil, 2, "confman: say which: add, promote, remove, snapshot, status, transfer-leader\nhint: confman cluster --help\n"},
-		{"help statsu", nil, 2, "confman: unknown command \"statsu\"; want one of access, cluster, completion"},
+		{"help statsu", nil, 2, "confman: unknown command \"statsu\"; want one of access, audit, backup, bisect, cluster, completion"},
 		{"help cluster statsu", nil, 2, "confman: unknown command \"statsu\"; did you mean status?\nhint: confman cluster --help\n"},
 		{"completion bahs", nil, 2, "confman: unknown command \"bahs\"; did you mean bash?\n"},
 		{"completion bash zsh", nil, 2, "confman: unknown command \"zsh\" for"},

@@ -12,24 +12,33 @@ import (
 )
 
 const diffHelp = `Compare two namespaces, or one namespace at two times: what must be done to the
-first to make it the second. WHEN is an event index, a position or a time
-(RFC 3339); without it, now.
+first to make it the second.
 
 JSON values are compared place by place, texts line by line. The exit code is 0
-when there is no difference and 1 when there are some.`
+when there is no difference and 1 when there are some.
+
+` + whenHelp
 
 func diff(env Env) *cobra.Command {
 	s := &connection{env: env}
 	var keys []string
 	cmd := &cobra.Command{
 		Use: "diff A[@WHEN] B[@WHEN]", Short: "Compare two namespaces or two times", Args: arguments(2, 2), Long: diffHelp,
-		Example: "  confman diff teams/payments/staging teams/payments/prod\n  confman diff teams/payments@2026-01-31T12:00:00Z teams/payments --keys 'db.*'",
+		Example: "  confman diff teams/payments/staging teams/payments/prod\n  confman diff teams/payments@yesterday teams/payments\n  confman diff teams/payments@1000 'teams/payments@2h ago' --keys 'db.*'",
 	}
 	s.flags(cmd)
 	keysFlag(cmd, &keys)
 	cmd.ValidArgsFunction = s.completeTwoNamespaces
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
-		found, err := c.Diff(ctx, args[0], args[1], client.Read{})
+		var sides [2]string
+		for i, arg := range args {
+			side, err := placed(cmd, arg)
+			if err != nil {
+				return err
+			}
+			sides[i] = side
+		}
+		found, err := c.Diff(ctx, sides[0], sides[1], client.Read{})
 		if err != nil {
 			return err
 		}
@@ -65,7 +74,7 @@ func promote(env Env) *cobra.Command {
 	return w.runs(cmd, func(ctx context.Context, c *client.Client, args []string) (err error) {
 		body.From, body.To = args[0], args[1]
 		if publishAt != "" {
-			if body.PublishAt, err = moment(cmd, "--publish-at", publishAt, 1); err != nil {
+			if body.PublishAt, err = moment(cmd, "--publish-at", publishAt); err != nil {
 				return err
 			}
 		}

@@ -30,7 +30,7 @@ func (s *connection) namespaced(cmd *cobra.Command, args []string, count int) (n
 // reading is what commands that read entries have.
 type reading struct {
 	connection
-	at                    string
+	at                    point
 	resolve, linearizable bool
 }
 
@@ -41,13 +41,13 @@ func (r *reading) flags(cmd *cobra.Command, formats ...string) {
 }
 
 func (r *reading) readFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.at, "at", "", "as it was at this event index, position or time (RFC 3339)")
+	r.at.flag(cmd, "at", atUse)
 	cmd.Flags().BoolVar(&r.resolve, "resolve", false, "fall back to parent namespaces")
 	cmd.Flags().BoolVar(&r.linearizable, "linearizable", false, "confirmed by the leader: never older than what was acknowledged before; needs a quorum")
 }
 
 func (r *reading) read() client.Read {
-	return client.Read{At: r.at, Resolve: r.resolve, Linearizable: r.linearizable}
+	return client.Read{At: r.at.wire(), Resolve: r.resolve, Linearizable: r.linearizable}
 }
 
 func get(env Env) *cobra.Command {
@@ -58,8 +58,10 @@ func get(env Env) *cobra.Command {
 a binary, the JSON of anything else. With -o raw exactly the value and nothing
 else; with -o json or yaml the entry with version, type, author and the rest.
 
-NS may be left out where CONFMAN_NAMESPACE, -n or the context gives it.`,
-		Example: "  confman get teams/payments db.url\n  confman get teams/payments db.url --at 2026-01-31T12:00:00Z -o json",
+NS may be left out where CONFMAN_NAMESPACE, -n or the context gives it.
+
+` + whenHelp,
+		Example: "  confman get teams/payments db.url\n  confman get teams/payments db.url --at yesterday -o json",
 	}
 	r.flags(cmd, formatTable, formatJSON, formatYAML, formatRaw)
 	cmd.ValidArgsFunction = r.completeEntry(0)
@@ -73,7 +75,7 @@ NS may be left out where CONFMAN_NAMESPACE, -n or the context gives it.`,
 			return err
 		}
 		return r.output.print(env.Stdout, entry, func() error {
-			value, err := client.Bytes(entry.Type, entry.Value)
+			value, err := r.bytes(entry)
 			if err != nil {
 				return err
 			}
@@ -86,6 +88,15 @@ NS may be left out where CONFMAN_NAMESPACE, -n or the context gives it.`,
 	})
 }
 
+// bytes is a bare value. One that was erased is said to be.
+func (r *reading) bytes(e wire.ConfigEntry) ([]byte, error) {
+	if e.Type == typeErased {
+		r.warn("the value of %s/%s at version %d was erased: confman audit query %s --key %s --action history.erased", e.Namespace, e.Key, e.Version, e.Namespace, e.Key)
+		return []byte(erasedText), nil
+	}
+	return client.Bytes(e.Type, e.Value)
+}
+
 func list(env Env) *cobra.Command {
 	r := &reading{connection: connection{env: env}}
 	var prefix string
@@ -94,7 +105,7 @@ func list(env Env) *cobra.Command {
 		Long: `List the entries of a namespace, or all that the key may read where no namespace
 is given or it is "/". The table shows long values cut at 60 characters and on
 one line; -o json and yaml have all of it.`,
-		Example: "  confman list teams/payments --prefix db.\n  confman list / -o json",
+		Example: "  confman list teams/payments --prefix db.\n  confman list teams/payments --at '2h ago'\n  confman list / -o json",
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only keys that begin with this")
@@ -108,8 +119,8 @@ one line; -o json and yaml have all of it.`,
 			namespace = args[0]
 		}
 		if namespace == "" || namespace == wire.Root {
-			if prefix != "" || r.at != "" || r.resolve {
-				return usage(cmd, "--prefix, --at and --resolve need a namespace")
+			if prefix != "" || r.resolve {
+				return usage(cmd, "--prefix and --resolve need a namespace")
 			}
 			return listAll(ctx, c, r)
 		}
@@ -145,12 +156,15 @@ func listAll(ctx context.Context, c *client.Client, r *reading) error {
 
 func history(env Env) *cobra.Command {
 	s := &connection{env: env}
+	var since point
 	cmd := &cobra.Command{
 		Use: "history NS KEY", Short: "List every version of a key", Args: arguments(1, 2),
-		Long: "List every version of a key that is still retained: who made it, when, and the\nevent that says so. A deletion is a version too.",
+		Long:    "List every version of a key that is still retained: who made it, when, and the\nevent that says so. A deletion is a version too.\n\n" + whenHelp,
+		Example: "  confman history teams/payments db.url --since yesterday",
 	}
 	s.flags(cmd)
 	s.namespaceFlag(cmd)
+	since.flag(cmd, "since", "only versions that were made after this")
 	cmd.ValidArgsFunction = s.completeEntry(0)
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		namespace, args, err := s.namespaced(cmd, args, 1)
@@ -162,6 +176,9 @@ func history(env Env) *cobra.Command {
 		for v, err := range c.History(ctx, namespace, args[0], client.Read{}) {
 			if err != nil {
 				return err
+			}
+			if since.given != "" && !since.isBefore(v.Index, v.Time) {
+				continue
 			}
 			versions = append(versions, v)
 			value := "-"
@@ -190,8 +207,18 @@ func maker(v wire.HistoryVersion) string {
 	return v.Author + ", approved by " + strings.Join(v.ApprovedBy, ", ")
 }
 
+// typeErased is the type of a value that was taken out of the history, and
+// erasedText what stands in its place.
+const (
+	typeErased = "erased"
+	erasedText = "erased"
+)
+
 // valueCell is a value as a table shows it.
 func valueCell(valueType string, value []byte) string {
+	if valueType == typeErased {
+		return erasedText
+	}
 	text, err := client.Bytes(valueType, value)
 	if err != nil || valueType == wire.TypeBinary {
 		return cell(string(value)) // base64 rather than its bytes

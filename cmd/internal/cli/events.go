@@ -31,7 +31,7 @@ one JSON object a line (NDJSON), or with -o table for people.`,
 				err = flushed
 			}
 		}()
-		query := client.AuditQuery{Ascending: true, Page: 1000}
+		query := client.AuditQuery{Ascending: true}
 		if from > 1 {
 			query.After = strconv.FormatUint(from-1, 10)
 		}

@@ -148,7 +148,21 @@ func (x *executing) environ(l *live) ([]string, error) {
 	if len(missing) > 0 {
 		return nil, &ExitError{Code: ExitNotFound, Err: fmt.Errorf("%s has no %s", x.namespace, strings.Join(missing, ", no "))}
 	}
-	pairs, err := formats.Variables(entries, x.upper)
+	inherited := x.env.Environ
+	if x.pristine {
+		inherited = nil
+	}
+	environ, err := environment(inherited, entries, x.upper)
+	if err != nil {
+		return nil, &ExitError{Code: ExitInvalid, Err: fmt.Errorf("environment of %s: %w", x.namespace, err)}
+	}
+	return environ, nil
+}
+
+// environment is what is inherited and a variable for each entry, which wins. It
+// is never nil, which would be confman's own.
+func environment(inherited []string, entries []formats.Entry, upper bool) ([]string, error) {
+	pairs, err := formats.Variables(entries, upper)
 	problems := []error{err}
 	own := make(map[string]bool, len(pairs))
 	for _, pair := range pairs {
@@ -159,14 +173,13 @@ func (x *executing) environ(l *live) ([]string, error) {
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
-		return nil, &ExitError{Code: ExitInvalid, Err: fmt.Errorf("environment of %s: %w", x.namespace, err)}
+		return nil, err
 	}
-	environ := []string{} // never nil, which would be confman's own
-	if !x.pristine {
-		environ = slices.DeleteFunc(slices.Clone(x.env.Environ), func(e string) bool {
-			name, _, _ := strings.Cut(e, "=")
-			return own[name]
-		})
+	environ := []string{}
+	for _, variable := range inherited {
+		if name, _, _ := strings.Cut(variable, "="); !own[name] {
+			environ = append(environ, variable)
+		}
 	}
 	return append(environ, pairs...), nil
 }

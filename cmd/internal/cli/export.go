@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"confman/api/client"
+	"confman/api/wire"
 	"confman/cmd/internal/formats"
 )
 
@@ -26,7 +27,9 @@ refused, and nothing is written. The format is that of
 In a directory, which PATH is when it exists as one or ends with a slash, each
 value becomes a file at its key, byte for byte. Files that belong to no key stay.
 
-confman import reads all of it again.`
+confman import reads all of it again.
+
+` + whenHelp
 
 func exportFiles(env Env) *cobra.Command {
 	r := &reading{connection: connection{env: env}}
@@ -34,7 +37,7 @@ func exportFiles(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export NS [PATH]", Short: "Write a namespace to stdout, a file or a directory", Args: arguments(0, 2), Long: exportHelp,
 		Example: "  confman export teams/payments\n" +
-			"  confman export teams/payments payments.json --at 2026-01-31T12:00:00Z\n" +
+			"  confman export teams/payments payments.json --at '2026-01-31 12:00'\n" +
 			"  confman export teams/payments config/",
 	}
 	r.reach(cmd)
@@ -146,14 +149,29 @@ func (r *reading) moment(ctx context.Context, c *client.Client, namespace string
 	defer bar.end()
 	read := r.read()
 	entries, first, last, err := collect(ctx, c, namespace, read, bar)
-	if err == nil && first.Index != last.Index && r.at == "" {
+	if err == nil && first.Index != last.Index && r.at.wire() == "" {
 		read.At, read.MinIndex = strconv.FormatUint(first.Index, 10), first.Index
 		entries, first, _, err = collect(ctx, c, namespace, read, bar)
 	}
 	if err == nil && len(entries) == 0 { // is it empty, or does it not exist?
-		_, err = c.Namespace(ctx, namespace, client.Read{})
+		_, err = c.Namespace(ctx, namespace, client.Read{At: r.at.wire()})
 	}
+	r.admitErased(entries)
 	return entries, first.Position, err
+}
+
+// admitErased says which values were erased, and puts the word in their place.
+func (s *connection) admitErased(entries []formats.Entry) {
+	var keys []string
+	for i, e := range entries {
+		if e.Type == typeErased {
+			entries[i].Type, entries[i].Value = wire.TypeString, []byte(`"`+erasedText+`"`)
+			keys = append(keys, e.Key)
+		}
+	}
+	if keys != nil {
+		s.warn("erased, and %q stands in their place: %s", erasedText, some(keys))
+	}
 }
 
 // collect reads all pages, and returns what the first and the last said.

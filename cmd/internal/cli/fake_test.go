@@ -123,27 +123,25 @@ func (s *server) namespace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// audit has ten events, four to a page.
+// audit has ten events, oldest first. The connection breaks after the fifth.
 func (s *server) audit(w http.ResponseWriter, r *http.Request) {
-	after, _ := strconv.Atoi(r.URL.Query().Get("after"))
-	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
-		after, _ = strconv.Atoi(cursor)
-	}
-	if r.URL.Query().Get("order") != "asc" {
+	after, _, _ := strings.Cut(r.URL.Query().Get("after"), "-")
+	first, _ := strconv.Atoi(after)
+	if r.URL.Query().Get("order") != "asc" || !strings.Contains(r.Header.Get("Accept"), wire.MediaNDJSON) {
 		problem(w, http.StatusBadRequest, "order "+r.URL.Query().Get("order"))
 		return
 	}
-	rows := []wire.AuditEvent{}
-	for i := after + 1; i <= min(after+4, 10); i++ {
-		rows = append(rows, wire.AuditEvent{
+	w.Header().Set("Content-Type", wire.MediaNDJSON)
+	for i := first + 1; i <= 10; i++ {
+		_, _ = w.Write(append(plainJSON(wire.AuditEvent{
 			Timestamp: noon, Action: "config.updated", Actor: "ana", Namespace: "teams/pay", Key: new("k"), NewValue: new("<1>"),
 			Provenance: wire.Provenance{ID: "01J", Index: uint64(i), Position: fmt.Sprintf("%d-00000000", i)},
-		})
+		}), '\n'))
+		if i == 5 && first < 5 {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
 	}
-	if after+4 < 10 {
-		w.Header().Set("Link", fmt.Sprintf(`</api/v1/audit?order=asc&cursor=%d>; rel="next"`, after+4))
-	}
-	answer(w, 200, rows)
 }
 
 // administration adds keys and the cluster.

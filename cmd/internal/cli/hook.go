@@ -66,6 +66,8 @@ const (
 	varRequest     = "CONFMAN_REQUEST"
 	varDirectory   = "CONFMAN_DIRECTORY" // sync
 	varChanged     = "CONFMAN_CHANGED"   // sync: how many files
+	varReplay      = "CONFMAN_REPLAY"    // audit replay: 1
+	varFiles       = "CONFMAN_DIR"       // bisect
 
 	truncated = "_TRUNCATED" // ends the name of the variable that says 1 when a value did not fit
 )
@@ -74,6 +76,7 @@ func hookVariables() []string {
 	return []string{
 		varEvent, varNamespace, varKey, varValue, varValue + truncated, varValueType, varOldValue, varOldValue + truncated,
 		varVersion, varIndex, varPosition, varActor, varTime, varTransaction, varRequest, varDirectory, varChanged,
+		varReplay, varFiles,
 	}
 }
 

@@ -75,14 +75,14 @@ func parseExpiry(cmd *cobra.Command, text string) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	return moment(cmd, "--expires", text, 1)
+	return moment(cmd, "--expires", text)
 }
 
 // aboutMoment says what repeating the command takes when the time of a flag
 // counts from now: each time that is another request under the same idempotency
 // key.
 func aboutMoment(err error, flag, given string, sent *time.Time) error {
-	if _, notLong := time.ParseDuration(given); notLong != nil {
+	if _, relative := time.Parse(time.RFC3339, given); relative == nil || sent == nil {
 		return err
 	}
 	var problem *client.Problem

@@ -29,11 +29,13 @@ func namespaceList(env Env) *cobra.Command {
 
 func namespaceShow(env Env) *cobra.Command {
 	s := &connection{env: env}
+	var at point
 	cmd := &cobra.Command{Use: "show PATH", Short: "Show a namespace", Args: arguments(1, 1)}
 	s.flags(cmd)
+	at.flag(cmd, "at", atUse)
 	cmd.ValidArgsFunction = s.completeNamespaces
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
-		namespace, err := c.Namespace(ctx, args[0], client.Read{})
+		namespace, err := c.Namespace(ctx, args[0], client.Read{At: at.wire()})
 		if err != nil {
 			return err
 		}

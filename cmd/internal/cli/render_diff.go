@@ -236,6 +236,9 @@ func splitLines(text string) []string {
 // shownText is a value as a person compares it; other is the type to go by where
 // its own is not known.
 func shownText(valueType, other string, value json.RawMessage) string {
+	if valueType == typeErased {
+		return erasedText
+	}
 	if value == nil {
 		return ""
 	}

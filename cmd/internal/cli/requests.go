@@ -54,7 +54,7 @@ func requestSubmit(env Env) *cobra.Command {
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		request := wire.NewRequest{Comment: s.comment}
 		if s.publishAt != "" {
-			at, err := moment(cmd, "--publish-at", s.publishAt, 1)
+			at, err := moment(cmd, "--publish-at", s.publishAt)
 			if err != nil {
 				return err
 			}

@@ -17,13 +17,15 @@ import (
 
 func requestShow(env Env) *cobra.Command {
 	s := &connection{env: env}
+	var at point
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show a publish request: what it changes and what it needs", Args: arguments(1, 1),
 	}
 	s.flags(cmd)
+	at.flag(cmd, "at", atUse)
 	cmd.ValidArgsFunction = s.completeRequests
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
-		p, err := c.Request(ctx, args[0], client.Read{})
+		p, err := c.Request(ctx, args[0], client.Read{At: at.wire()})
 		if err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ func roleGrantText(g wire.RoleGrant) string {
 func roleList(env Env) *cobra.Command {
 	s := &connection{env: env}
 	var resolve bool
+	var at point
 	cmd := &cobra.Command{
 		Use: "list NS", Short: "List who may do what in a namespace", Args: arguments(0, 1),
 		Long: "List the roles that a namespace gives or, with --resolve, all that hold in it: its\nown and those of namespaces above. API keys may have grants of their own: confman\nkey list.",
@@ -48,13 +49,14 @@ func roleList(env Env) *cobra.Command {
 	s.flags(cmd)
 	s.namespaceFlag(cmd)
 	cmd.Flags().BoolVar(&resolve, "resolve", false, "with those that namespaces above give")
+	at.flag(cmd, "at", atUse)
 	cmd.ValidArgsFunction = s.completeNamespaces
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		namespace, _, err := s.namespaced(cmd, args, 0)
 		if err != nil {
 			return err
 		}
-		r, err := c.Roles(ctx, namespace, resolve, client.Read{})
+		r, err := c.Roles(ctx, namespace, resolve, client.Read{At: at.wire()})
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 const rollbackHelp = `Take a key, or a whole namespace, back to how it was: at a version of the key
-(confman history lists them), at an event, or at a time. --to-time takes how long
-ago, too: 30m. With --request the keys that a publish request changed go back to
+(confman history lists them), at an event, or at a time. --to-time takes words, too:
+yesterday, 30m, "2h ago". With --request the keys that a publish request changed go back to
 how they were before it.
 
 Nothing is taken out of the history: the old values come as new versions. At a
@@ -41,7 +41,7 @@ func rollback(env Env) *cobra.Command {
 	f := cmd.Flags()
 	f.Uint64Var(&r.to.ToVersion, "to-version", 0, "back to this version of KEY")
 	f.Uint64Var(&r.to.ToIndex, "to-index", 0, "back to how it was as of this event")
-	f.StringVar(&r.time, "to-time", "", "back to how it was at this time (RFC 3339), or so long ago")
+	f.StringVar(&r.time, "to-time", "", "back to how it was at this time: RFC 3339, 2026-11-22, yesterday, 30m …")
 	f.StringVar(&r.request, "request", "", "back to how it was before this publish request was published")
 	f.StringVar(&r.to.Comment, "comment", "", "why; recorded with the change")
 	cmd.ValidArgsFunction = r.completeEntry(0)
@@ -86,7 +86,7 @@ func (r *rolling) target(cmd *cobra.Command, args []string) (what string, err er
 		}
 		return fmt.Sprintf("%s to event %d", what, r.to.ToIndex), nil
 	}
-	if r.to.ToTime, err = moment(cmd, "--to-time", r.time, -1); err != nil {
+	if r.to.ToTime, err = pastTime(cmd, "--to-time", r.time); err != nil {
 		return "", err
 	}
 	return what + " to " + when(*r.to.ToTime), nil
@@ -101,16 +101,15 @@ func (r *rolling) rollbackRequest(ctx context.Context, cmd *cobra.Command, c *cl
 	})
 }
 
-// moment reads a time, or how long it is from now: later with direction 1, ago
-// with -1.
-func moment(cmd *cobra.Command, flag, text string, direction time.Duration) (*time.Time, error) {
+// moment reads a time to come, or how long it is until then.
+func moment(cmd *cobra.Command, flag, text string) (*time.Time, error) {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		duration, err := time.ParseDuration(text)
 		if err != nil || duration <= 0 {
 			return nil, usage(cmd, "%s %q: want a time such as 2027-01-31T12:00:00Z or a duration such as 720h", flag, text)
 		}
-		at = time.Now().Add(direction * duration).Truncate(time.Second)
+		at = time.Now().Add(duration).Truncate(time.Second)
 	}
 	at = at.UTC()
 	return &at, nil

@@ -18,6 +18,7 @@ import (
 func schemaGet(env Env) *cobra.Command {
 	s := &connection{env: env}
 	var resolve bool
+	var at point
 	cmd := &cobra.Command{
 		Use: "get NS", Short: "Print the JSON Schema of a namespace", Args: arguments(0, 1),
 		Long: "Print the JSON Schema of a namespace, fit for confman schema set; with --resolve all\nthat hold in it, as a value must please each; with -o json or yaml also who set it.",
@@ -25,13 +26,14 @@ func schemaGet(env Env) *cobra.Command {
 	s.flags(cmd)
 	s.namespaceFlag(cmd)
 	cmd.Flags().BoolVar(&resolve, "resolve", false, "with those of namespaces above")
+	at.flag(cmd, "at", atUse)
 	cmd.ValidArgsFunction = s.completeNamespaces
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		namespace, _, err := s.namespaced(cmd, args, 0)
 		if err != nil {
 			return err
 		}
-		schema, err := c.Schema(ctx, namespace, resolve, client.Read{})
+		schema, err := c.Schema(ctx, namespace, resolve, client.Read{At: at.wire()})
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ func settingNames() []string {
 func settingsGet(env Env) *cobra.Command {
 	s := &connection{env: env}
 	var resolve bool
+	var at point
 	cmd := &cobra.Command{
 		Use: "get NS", Short: "Show how changes in a namespace are made", Args: arguments(0, 1),
 		Long: "Show the settings of a namespace itself or, with --resolve, those that hold in it\nand where they come from.",
@@ -45,13 +46,14 @@ func settingsGet(env Env) *cobra.Command {
 	s.flags(cmd)
 	s.namespaceFlag(cmd)
 	cmd.Flags().BoolVar(&resolve, "resolve", false, "with those of namespaces above")
+	at.flag(cmd, "at", atUse)
 	cmd.ValidArgsFunction = s.completeNamespaces
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		namespace, _, err := s.namespaced(cmd, args, 0)
 		if err != nil {
 			return err
 		}
-		set, err := c.Settings(ctx, namespace, resolve, client.Read{})
+		set, err := c.Settings(ctx, namespace, resolve, client.Read{At: at.wire()})
 		if err != nil {
 			return err
 		}

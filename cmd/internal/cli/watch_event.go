@@ -16,7 +16,8 @@ import (
 // what comes next is not known.
 type eventTable struct {
 	w      io.Writer
-	bare   bool // without values
+	lead   string // of each line
+	bare   bool   // without values
 	headed bool
 }
 
@@ -24,11 +25,11 @@ func (t *eventTable) row(cells ...any) error {
 	const columns = "%-20s  %8s  %-18s  %-24s  %-24s  %-12s  %s\n"
 	if !t.headed {
 		t.headed = true
-		if _, err := fmt.Fprintf(t.w, columns, "TIME", "EVENT", "WHAT", "NAMESPACE", "KEY", "BY", "VALUE"); err != nil {
+		if _, err := fmt.Fprintf(t.w, t.lead+columns, "TIME", "EVENT", "WHAT", "NAMESPACE", "KEY", "BY", "VALUE"); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(t.w, columns, cells...)
+	_, err := fmt.Fprintf(t.w, t.lead+columns, cells...)
 	return err
 }
 
@@ -61,8 +62,11 @@ func (t *eventTable) happened(e *wire.Event) string {
 		return cell(*text)
 	}
 	now := value(change.Version, bareText(change.Value))
-	if change.Type == "" {
+	switch change.Type {
+	case "":
 		now = "deleted"
+	case typeErased:
+		now = erasedText
 	}
 	if change.Previous == nil {
 		return now

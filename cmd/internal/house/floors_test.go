@@ -39,26 +39,30 @@ var floors = []floor{
 	// A URL is parsed without asking anybody, and a schema is compiled once
 	// (decision 12).
 	{folder: "events", pure: true, theirs: []string{jsonLibrary, ulid, "github.com/santhosh-tekuri/jsonschema/v6/"}, but: []string{"net/url", "sync"}},
+	// Beside events, and no more: whoever checks an export needs no node
+	// (decision 21).
+	{folder: "events/proof", pure: true, ours: []string{"events"}, theirs: []string{jsonLibrary, ulid}},
 	{folder: "projections", pure: true, ours: []string{"events"}, theirs: []string{jsonLibrary, "github.com/tidwall/btree"}},
-	{folder: "replication", ours: []string{"replication/", "projections", "events"}, theirs: []string{
+	{folder: "replication", ours: []string{"replication/", "projections", "events/"}, theirs: []string{
 		"github.com/hashicorp/raft", "github.com/hashicorp/raft-wal/", "github.com/hashicorp/go-hclog", "github.com/hashicorp/go-metrics/",
 		"github.com/dgraph-io/badger/v4/", "github.com/dgraph-io/ristretto/v2/", "golang.org/x/sys/", zerolog, ulid, jsonLibrary,
 	}},
 	{folder: "streaming", ours: []string{"streaming/", "events"}, theirs: []string{zerolog, websocket}},
-	{folder: "api", ours: []string{"api/wire", "api/js", "api/memory", "api/identity/", "streaming/", "projections", "events"}, theirs: []string{
+	{folder: "api", ours: []string{"api/wire", "api/js", "api/memory", "api/denials", "api/identity/", "streaming/", "projections", "events/"}, theirs: []string{
 		"github.com/prometheus/client_golang/", "go.yaml.in/yaml/v4", zerolog, jsonLibrary, ulid, websocket,
 	}},
 	{folder: "api/identity", ours: []string{"api/identity/", "events"}, theirs: []string{
 		"github.com/coreos/go-oidc/v3/", "golang.org/x/oauth2", "golang.org/x/time/", zerolog,
 	}},
 	{folder: "api/wire"},
+	{folder: "api/denials", ours: []string{"api/wire"}, theirs: []string{zerolog}},
 	{folder: "api/client", ours: []string{"api/client", "api/wire"}, theirs: []string{websocket}},
 	{folder: "api/js", ours: []string{"api/wire"}},
 	{folder: "api/memory", ours: []string{"projections", "events"}, theirs: []string{ulid}},
 	{folder: "api/apitest", ours: []string{"api/", "streaming", "projections", "events"}, theirs: []string{
 		"github.com/prometheus/client_golang/", zerolog, jsonLibrary, ulid,
 	}},
-	{folder: "cmd", ours: []string{"cmd/", "api/", "streaming/", "replication/", "projections", "events"}, theirs: []string{"*"}},
+	{folder: "cmd", ours: []string{"cmd/", "api/", "streaming/", "replication/", "projections", "events/"}, theirs: []string{"*"}},
 }
 
 // impure are the packages of the standard library that the pure floors do

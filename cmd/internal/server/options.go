@@ -27,8 +27,11 @@ type Options struct {
 	LogForm  string
 
 	Retention replication.Retention
+	Archive   string
 	Identity  IdentityOptions
 	Webhooks  WebhookOptions
+	Denials   DenialOptions
+	Proof     ProofOptions
 }
 
 // NodeOptions say who the node is and where it lives.
@@ -110,8 +113,11 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	o.Watches.flags(f)
 	f.Uint64Var(&o.Retention.Events, "retention-events", 0, "events that the history keeps, 0 for all; either limit of retention lets events go")
 	f.DurationVar(&o.Retention.Age, "retention-age", 0, "how long the history keeps events, at least 1m; 0 for ever")
+	f.StringVar(&o.Archive, "archive", "", "directory of this node to which events are written before retention lets them go (default: they just go)")
 	o.Identity.flags(f)
 	o.Webhooks.flags(f)
+	o.Denials.flags(f)
+	o.Proof.flags(f)
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogForm, "log-format", "auto", "auto, json or console")
 }
@@ -140,7 +146,7 @@ func (o *Options) validate() error {
 	if _, err := o.Webhooks.prefixes(); err != nil {
 		return err
 	}
-	return errors.Join(o.Identity.validate(), o.validateTLS())
+	return errors.Join(o.Identity.validate(), o.Denials.validate(), o.validateTLS())
 }
 
 func (o *Options) validateTLS() error {

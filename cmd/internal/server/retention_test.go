@@ -14,6 +14,23 @@ import (
 	"confman/replication"
 )
 
+func TestTheArchiveIsTheNodes(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("a token of sixteen bytes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var o Options
+	f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	o.Flags(f)
+	if err := f.Parse([]string{"--id=n1", "--listen=" + freeAddress(t), "--data=d", "--archive=/var/lib/archive", "--cluster-token-file=" + token}); err != nil {
+		t.Fatal(err)
+	}
+	config, err := nodeConfig(o, Env{Stdout: io.Discard, Log: zerolog.Nop()}, nil, nil)
+	if err != nil || config.Archive != "/var/lib/archive" {
+		t.Errorf("archive %q, %v", config.Archive, err)
+	}
+}
+
 func TestRetentionIsTheNodes(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("a token of sixteen bytes"), 0o600); err != nil {

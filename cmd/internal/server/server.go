@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"confman/api"
@@ -55,6 +56,7 @@ type Server struct {
 	served   chan error
 	requests context.CancelFunc // ends the requests that wait for something
 	members  *http.Transport    // to the other members, for requests and questions of clients
+	denials  api.Denials        // what this node refuses
 
 	deliverer      *webhooks.Deliverer
 	stopDeliveries func()
@@ -108,9 +110,12 @@ func open(o Options, env Env, certs *certificates, hub *streaming.Hub) (*Server,
 	if s.node, err = replication.Open(config); err != nil {
 		return nil, errors.Join(err, s.listener.Close())
 	}
+	if s.denials, err = openDenials(o, env); err != nil {
+		return nil, errors.Join(err, s.node.Close(), s.listener.Close())
+	}
 	handler, err := s.handler(env, certs, secret, who)
 	if err != nil {
-		return nil, errors.Join(err, s.node.Close(), s.listener.Close())
+		return nil, errors.Join(err, s.denials.Log.Close(), s.node.Close(), s.listener.Close())
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -147,7 +152,7 @@ func (s *Server) Wait(ctx context.Context) error {
 	if s.http.Shutdown(drain) != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	err = errors.Join(err, <-closed)
+	err = errors.Join(err, <-closed, s.denials.Log.Close())
 	s.members.CloseIdleConnections()
 	s.hub.Close()
 	return err
@@ -182,15 +187,17 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Id
 	if s.deliverer, err = newDeliverer(s.options.Webhooks, s.node, s.hub, env); err != nil {
 		return nil, err
 	}
-	if err := registry.Register(webhookCollector{s.deliverer}); err != nil {
-		return nil, err
+	for _, c := range []prometheus.Collector{webhookCollector{s.deliverer}, denialCollector{s.denials.Log}, verifyCollector{s.node}} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
 	}
 	config := api.Config{
-		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Hub: s.hub,
+		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Prover: prover{s.node}, Keeper: s.node, Hub: s.hub,
 		NodeID: s.options.Node.ID, Version: env.Version, Scheme: "http",
 		Limits:   api.Limits{Rules: s.options.rules(), Watches: s.options.Watches.limits()},
 		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.allowedHosts(), TicketSecret: secret},
-		Identity: who,
+		Identity: who, Denials: s.denials,
 		Outside:  api.Outside{Members: s.members, Webhooks: s.deliverer},
 		Registry: registry, Log: env.Log, Now: env.Now, NewID: newID, Random: rand.Reader,
 	}
@@ -205,18 +212,26 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Id
 		return nil, err
 	}
 	s.api = public
-	members := s.node.Handler()
+	members := s.forMembers(certs)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/internal/") {
 			public.ServeHTTP(w, r)
 			return
 		}
+		members.ServeHTTP(w, r)
+	}), nil
+}
+
+// forMembers serves members, and nobody else.
+func (s *Server) forMembers(certs *certificates) http.Handler {
+	members := s.node.Handler()
+	return refusingMembers(s.denials.Log, func(w http.ResponseWriter, r *http.Request) {
 		if s.options.TLS.PeerCA != "" && !certs.ofPeer(r.TLS) {
 			http.Error(w, "members show a certificate of their authority here", http.StatusUnauthorized)
 			return
 		}
 		members.ServeHTTP(w, r)
-	}), nil
+	})
 }
 
 // allowedHosts are the host names that requests may address: the given ones, and
@@ -249,12 +264,16 @@ func nodeConfig(o Options, env Env, certs *certificates, hub *streaming.Hub) (re
 	if err := first.check(); err != nil {
 		return replication.Config{}, err
 	}
+	proving, err := o.Proof.config()
+	if err != nil {
+		return replication.Config{}, err
+	}
 	c := replication.Config{
 		Member: replication.Member{ID: o.Node.ID, Address: o.Node.Advertise},
 		Dir:    o.Node.Data, Token: token, Peers: members, Join: o.Members.Join, Learner: o.Members.Learner,
 		RequirePeerCertificate: o.TLS.PeerCA != "",
-		ElectionTimeout:        o.Members.Election, Rules: o.rules(), MinFreeBytes: uint64(o.Limits.MinFreeBytes), Retention: o.Retention,
-		FirstKey: first.make, FirstKeyStands: first.stands,
+		ElectionTimeout:        o.Members.Election, Rules: o.rules(), MinFreeBytes: uint64(o.Limits.MinFreeBytes), Retention: o.Retention, Archive: o.Archive,
+		Proof: proving, FirstKey: first.make, FirstKeyStands: first.stands,
 		Announce: hub, Fatal: env.Fatal, Log: env.Log,
 	}
 	if certs != nil {

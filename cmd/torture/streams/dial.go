@@ -2,6 +2,7 @@ package streams
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,10 +17,11 @@ import (
 	"confman/api/wire"
 )
 
-// Call is a request for a watch. Key is an API key; a ticket goes into Query,
-// with whatever else the filter does not say.
+// Call is a request for a watch, or for what else answers in frames. Key is an
+// API key; a ticket goes into Query, with whatever else the filter does not say.
 type Call struct {
 	Address  string // HOST:PORT, of a node or of a proxy before it
+	Path     string // "": that of watches
 	Key      string
 	Encoding string
 	Filter   Filter
@@ -43,7 +45,7 @@ func (c Call) target() string {
 	for name, values := range c.Query {
 		q[name] = values
 	}
-	return "/api/v1/watch?" + q.Encode()
+	return cmp.Or(c.Path, "/api/v1/watch") + "?" + q.Encode()
 }
 
 func (c Call) header() http.Header {
