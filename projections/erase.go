@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -40,6 +41,7 @@ func (h *History) Erasure(index uint64) (e events.Erasure, found bool, err error
 //
 // The rows are those that folding the records as they are then would make.
 func Erase(src Source, d events.HistoryErased) (rows []Row, err error) {
+	taken := map[string]*taken{}
 	for _, erased := range d.Records {
 		value, _, err := src.Get(recordKey(erased.Index))
 		if errors.Is(err, ErrNoRow) {
@@ -53,76 +55,103 @@ func Erase(src Source, d events.HistoryErased) (rows []Row, err error) {
 			return nil, err
 		}
 		after, err := eraseRecord(r, erased)
+		if err == nil {
+			err = note(taken, r, after)
+		}
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows, Row{Key: recordKey(r.Index), Value: after.AppendStored(bytes.Clone(r.Chain[:])), Index: r.Index})
-		if rows, err = appendErasedVersions(rows, src, r, after); err != nil {
-			return nil, fmt.Errorf("erase in record %d: %w", erased.Index, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(taken)) {
+		if rows, err = taken[key].appendVersions(rows, src, key); err != nil {
+			return nil, fmt.Errorf("erase in the versions of %q: %w", key, err)
 		}
 	}
 	return rows, nil
 }
 
 // eraseRecord is a record with what an erasure takes out of it. That all nodes
-// come to the same bytes is checked: they are under the chain.
+// come to the same bytes is checked: they are under the chain. When the erasure is
+// folded again, later ones may have taken more out of the record.
 func eraseRecord(r events.Record, erased events.ErasedRecord) (events.Record, error) {
 	was := events.DigestOf(r.AppendStored(nil))
 	if was == erased.Remains {
 		return r, nil
 	}
-	if was != erased.Digest {
-		return r, fmt.Errorf("record %d is not the one that the erasure names: digest %s, want %s", r.Index, was, erased.Digest)
-	}
-	r, err := r.Erase(erased.Values)
+	without, err := r.Erase(erased.Values)
 	if err != nil {
 		return r, err
 	}
-	if is := events.DigestOf(r.AppendStored(nil)); is != erased.Remains {
+	is := events.DigestOf(without.AppendStored(nil))
+	switch {
+	case r.Erased && is == was:
+		return r, nil
+	case was != erased.Digest:
+		return r, fmt.Errorf("record %d is not the one that the erasure names: digest %s, want %s", r.Index, was, erased.Digest)
+	case is != erased.Remains:
 		return r, fmt.Errorf("record %d without what is erased has digest %s, the erasure says %s", r.Index, is, erased.Remains)
 	}
-	return r, nil
+	return without, nil
 }
 
-// appendErasedVersions appends the versions of the entry and the draft that hold
-// what is erased in the record, which is told by the record, or by what it held
-// before.
-func appendErasedVersions(rows []Row, src Source, before, after events.Record) ([]Row, error) {
+// taken is what an erasure takes out of the records of one key, which tells the
+// versions of its entry and its draft that hold it.
+type taken struct {
+	values   []events.Value
+	set      map[uint64]bool // indexes of the records whose own value it is
+	replaced map[uint64]bool // numbers of the versions of the entry
+}
+
+// note adds what a record held before and does not hold any more.
+func note(all map[string]*taken, before, after events.Record) error {
 	e, err := after.Event()
 	if err != nil {
-		return rows, err
+		return err
 	}
 	was, err := before.Holds()
 	if err != nil {
-		return rows, err
+		return err
 	}
 	is, err := after.Holds()
 	if err != nil {
-		return rows, err
-	}
-	var gone []events.Value
-	for place, v := range was {
-		if is[place].Type == events.Erased && len(v.JSON) > 0 {
-			gone = append(gone, v)
-		}
-	}
-	erased := func(v events.Value) bool {
-		return slices.ContainsFunc(gone, func(g events.Value) bool { return bytes.Equal(g.JSON, v.JSON) })
-	}
-	set := is[events.ThisValue].Type == events.Erased
-	replaced := events.PreviousVersionOf(e.Data)
-	if is[events.PreviousValue].Type != events.Erased {
-		replaced = 0
+		return err
 	}
 	key := entryKey(e.Namespace, e.Key)
-	rows, err = rewriteVersions(rows, src, viewKey(draftView, key), func(d *events.Draft) (*events.Value, bool) {
-		return &d.Value, set && d.Saved == after.Index || erased(d.Value)
+	t := all[key]
+	if t == nil {
+		t = &taken{set: map[uint64]bool{}, replaced: map[uint64]bool{}}
+		all[key] = t
+	}
+	for place, v := range was {
+		if is[place].Type == events.Erased && len(v.JSON) > 0 && !t.has(v) {
+			t.values = append(t.values, v)
+		}
+	}
+	if is[events.ThisValue].Type == events.Erased {
+		t.set[after.Index] = true
+	}
+	if is[events.PreviousValue].Type == events.Erased {
+		t.replaced[events.PreviousVersionOf(e.Data)] = true
+	}
+	return nil
+}
+
+func (t *taken) has(v events.Value) bool {
+	return slices.ContainsFunc(t.values, func(gone events.Value) bool { return bytes.Equal(gone.JSON, v.JSON) })
+}
+
+// appendVersions appends the versions of the entry and the draft without what is
+// taken out.
+func (t *taken) appendVersions(rows []Row, src Source, key string) ([]Row, error) {
+	rows, err := rewriteVersions(rows, src, viewKey(draftView, key), func(d *events.Draft) (*events.Value, bool) {
+		return &d.Value, t.set[d.Saved] || t.has(d.Value)
 	})
 	if err != nil {
 		return rows, err
 	}
-	return rewriteVersions(rows, src, viewKey(entryView, key), func(entry *events.Entry) (*events.Value, bool) {
-		return &entry.Value, set && entry.Revision == after.Index || replaced > 0 && entry.Version == replaced || erased(entry.Value)
+	return rewriteVersions(rows, src, viewKey(entryView, key), func(e *events.Entry) (*events.Value, bool) {
+		return &e.Value, t.set[e.Revision] || t.replaced[e.Version] || t.has(e.Value)
 	})
 }
 

@@ -16,8 +16,8 @@ import (
 //
 // It begins at a horizon, that of the present rather than that of its index:
 // records below [History.Oldest] and states before the edge are
-// [events.ErrCompacted], whether or not their rows still exist. (Nothing deletes
-// them yet.) The edge itself, the event before the oldest, has a position and a
+// [events.ErrCompacted], whether or not their rows still exist: each node deletes
+// them when it is worth it. The edge itself, the event before the oldest, has a position and a
 // state, and no record.
 type History struct {
 	src     Source

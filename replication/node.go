@@ -108,7 +108,7 @@ func (n *Node) begin(ctx context.Context) error {
 		}
 	}
 	n.waiting.Store(nil)
-	if n.config.Retention != (Retention{}) {
+	if n.config.Retention.Events > 0 || n.config.Retention.Age > 0 {
 		n.done.Go(func() { n.retain(ctx, e) })
 	}
 	n.done.Go(func() { n.publishDue(ctx) })

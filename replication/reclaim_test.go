@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,7 +161,7 @@ func TestWhatGoesIsInTheArchiveFirst(t *testing.T) {
 
 func archiveFiles(t *testing.T, dir string) []string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "*"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*.gz"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("archive %v, %v", paths, err)
 	}
@@ -226,6 +227,9 @@ func TestAnArchiveGoesOnWhereItEndedAndIsNeverWrittenAgain(t *testing.T) {
 	}
 	if got := names(); !slices.Equal(got, want) {
 		t.Fatalf("files %v after a restart", got)
+	}
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a crash left is still there: %v", err)
 	}
 
 	last := filepath.Join(dir, want[1])

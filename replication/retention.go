@@ -26,6 +26,9 @@ type Retention struct {
 	// Age is how old events may become; 0: any. At least MinRetentionAge. They may
 	// become a tenth older before they are trimmed.
 	Age time.Duration
+	// Watch is the age up to which events stay whatever their number: whoever is
+	// cut off for as long can resume. 0: none; not above Age, where there is one.
+	Watch time.Duration
 }
 
 // MinRetentionAge is the least Retention.Age: a client that is cut off for as
@@ -38,6 +41,9 @@ const retentionInterval = 5 * time.Second
 func (r Retention) validate() error {
 	if r.Age != 0 && r.Age < MinRetentionAge {
 		return fmt.Errorf("retention age %v: want 0, which keeps events of any age, or at least %v", r.Age, MinRetentionAge)
+	}
+	if r.Watch < 0 || r.Age != 0 && r.Watch > r.Age {
+		return fmt.Errorf("retention for watches %v: want 0 or more, and no more than the age %v after which events go", r.Watch, r.Age)
 	}
 	return nil
 }
@@ -99,7 +105,15 @@ func (r Retention) horizon(h *projections.History, now time.Time) (to events.Hor
 			return to, err
 		}
 	}
-	oldest, err := entryStart(h, r.due(h.Oldest(), h.Index(), expired))
+	first := r.due(h.Oldest(), h.Index(), expired)
+	if r.Watch > 0 && first > 0 {
+		recent, err := h.IndexAt(now.Add(-r.Watch)) // the last that may go
+		if err != nil {
+			return to, err
+		}
+		first = min(first, recent+1)
+	}
+	oldest, err := entryStart(h, first)
 	if err != nil || oldest < h.Oldest()+leastTrim {
 		return to, err
 	}

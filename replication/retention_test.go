@@ -102,6 +102,21 @@ func TestTheHorizonCutsNoTransactionAndNoRaftEntry(t *testing.T) {
 	}
 }
 
+func TestWhatAWatchMayNeedStaysWhateverTheNumber(t *testing.T) {
+	h := trimmable(t) // all events are of second 1000
+	r := Retention{Events: 2, Watch: time.Minute}
+	for now, want := range map[int64]uint64{1000: 0, 1059: 0, 1060: 9, 2000: 9} {
+		if to, err := r.horizon(h, time.Unix(now, 0)); err != nil || to.Oldest != want {
+			t.Errorf("at second %d the history begins at %d, %v, want %d", now, to.Oldest, err, want)
+		}
+	}
+	for _, r := range []Retention{{Watch: -1}, {Watch: time.Hour, Age: time.Minute}} {
+		if err := r.validate(); err == nil {
+			t.Errorf("%+v is taken", r)
+		}
+	}
+}
+
 func TestRetentionAgeThatIsTooShortIsRefused(t *testing.T) {
 	for age, ok := range map[time.Duration]bool{0: true, time.Minute: true, time.Minute - 1: false, -time.Hour: false} {
 		if err := (Retention{Age: age}).validate(); (err == nil) != ok {

@@ -157,7 +157,7 @@ func (p *pastReaders) state(n *node, rng *rand.Rand) {
 func TestRetentionBreaksNoReaderOfThePastWithoutSayingSo(t *testing.T) {
 	t.Parallel() // like the next: most of it is waiting
 	rng := random(t)
-	c := form(t, plan{args: append(calm().args, "--retention-events", fmt.Sprint(kept))})
+	c := form(t, plan{args: append(calm().args, "--retention-events", fmt.Sprint(kept), "--retention-watch", "0s")})
 	tr := c.startTraffic(3, 4*time.Millisecond, rng)
 	tr.more(100)
 	a, ctx := c.audience(rng, c.nodes...)
@@ -186,7 +186,7 @@ func TestRetentionBreaksNoReaderOfThePastWithoutSayingSo(t *testing.T) {
 func TestRetentionGivesTheDiskItsSpaceBack(t *testing.T) {
 	t.Parallel()
 	rng := random(t)
-	c, made := prepareGrown(t, rng, 6*grownEvents(), plan{size: 1, args: []string{"--retention-events", "2000"}})
+	c, made := prepareGrown(t, rng, 6*grownEvents(), plan{size: 1, args: []string{"--retention-events", "2000", "--retention-watch", "0s"}})
 	n := c.nodes[0]
 	views := filepath.Join(n.dir, "views")
 	before := treeBytes(t, views)

@@ -35,7 +35,7 @@ func (c *cluster) awaitTrim(event uint64) (oldest, newest string) {
 }
 
 func TestAPositionThatIsNoLongerKeptIsRefusedBeforeTheStreamAndTheWayOnIsSaid(t *testing.T) {
-	c := form(t, plan{args: append(calm().args, "--retention-events", fmt.Sprint(kept))})
+	c := form(t, plan{args: append(calm().args, "--retention-events", fmt.Sprint(kept), "--retention-watch", "0s")})
 	early := c.put("app", "k", "early")
 	c.put("app", "other", "stays")
 	oldest, newest := c.awaitTrim(indexOf(t, early) + 1)
@@ -136,7 +136,7 @@ func (c *cluster) awaitForgotten() {
 
 func TestSubscribersThatWereAwayTooLongBeginAnewAndNobodyElseDoes(t *testing.T) {
 	rng := random(t)
-	c := form(t, plan{args: []string{"--retention-events", fmt.Sprint(kept)}})
+	c := form(t, plan{args: []string{"--retention-events", fmt.Sprint(kept), "--retention-watch", "0s"}})
 	tr := c.startTraffic(3, 5*time.Millisecond, rng)
 	tr.more(20)
 	a, ctx := c.audience(rng, c.nodes...)

@@ -114,6 +114,7 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.Uint64Var(&o.Retention.Events, "retention-events", 0, "events that the history keeps, 0 for all; either limit of retention lets events go")
 	f.DurationVar(&o.Retention.Age, "retention-age", 0, "how long the history keeps events, at least 1m; 0 for ever")
 	f.StringVar(&o.Archive, "archive", "", "directory of this node to which events are written before retention lets them go (default: they just go)")
+	f.DurationVar(&o.Retention.Watch, "retention-watch", time.Minute, "events of this age or younger stay whatever --retention-events says, so that watches can resume")
 	o.Identity.flags(f)
 	o.Webhooks.flags(f)
 	o.Denials.flags(f)

@@ -41,10 +41,11 @@ func TestRetentionIsTheNodes(t *testing.T) {
 		want  replication.Retention
 		says  string // why the node does not start
 	}{
-		{"", replication.Retention{}, ""},
-		{"--retention-events=5000 --retention-age=720h", replication.Retention{Events: 5000, Age: 720 * time.Hour}, ""},
-		{"--retention-age=59s", replication.Retention{Age: 59 * time.Second}, "retention age 59s: want 0"},
-		{"--retention-age=-1h", replication.Retention{Age: -time.Hour}, "retention age -1h0m0s: want 0"},
+		{"", replication.Retention{Watch: time.Minute}, ""},
+		{"--retention-events=5000 --retention-age=720h", replication.Retention{Events: 5000, Age: 720 * time.Hour, Watch: time.Minute}, ""},
+		{"--retention-age=59s", replication.Retention{Age: 59 * time.Second, Watch: time.Minute}, "retention age 59s: want 0"},
+		{"--retention-age=-1h", replication.Retention{Age: -time.Hour, Watch: time.Minute}, "retention age -1h0m0s: want 0"},
+		{"--retention-age=1h --retention-watch=2h", replication.Retention{Age: time.Hour, Watch: 2 * time.Hour}, "retention for watches 2h0m0s: want 0 or more"},
 	} {
 		var o Options
 		f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
