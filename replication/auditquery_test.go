@@ -158,3 +158,34 @@ func BenchmarkAuditQuery(b *testing.B) {
 		}
 	}
 }
+
+// What a list as of some index costs, against one of now.
+func BenchmarkListAsOf(b *testing.B) {
+	store, state := audited(b, min(*auditEvents, 200_000))
+	rng := rand.New(rand.NewPCG(3, 4))
+	namespace := func() string { return fmt.Sprintf("team-%d/svc-%d", rng.IntN(50), rng.IntN(20)) }
+	b.Run("now", func(b *testing.B) {
+		entries := 0
+		for b.Loop() {
+			for range state.Entries(namespace()) {
+				entries++
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(entries), "ns/entry")
+	})
+	b.Run("then", func(b *testing.B) {
+		entries := 0
+		for b.Loop() {
+			index := state.Index()/2 + rng.Uint64N(state.Index()/2)
+			r := store.At(index)
+			for _, err := range state.History(r, index).EntriesAfter(namespace(), "") {
+				if err != nil {
+					b.Fatal(err)
+				}
+				entries++
+			}
+			_ = r.Close()
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(entries), "ns/entry")
+	})
+}

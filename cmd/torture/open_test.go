@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,12 +142,16 @@ func (c *cluster) put(namespace, key, text string, except ...*node) (position st
 		if a.status >= http.StatusMultipleChoices {
 			return errors.New(a.String())
 		}
+		position = a.header.Get(wire.HeaderPosition)
 		return a.decode(&e)
 	})
 	for _, n := range c.nodes {
 		if n.runs() && !slices.Contains(except, n) {
 			c.must(http.StatusOK, n, http.MethodGet, fmt.Sprintf("/api/v1/namespaces?limit=1&min_index=%d", e.Index), nil)
 		}
+	}
+	if strings.HasPrefix(position, fmt.Sprintf("%d-", e.Index)) { // not that of an earlier attempt
+		return position
 	}
 	return c.positionAt(e.Index)
 }
