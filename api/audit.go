@@ -117,7 +117,7 @@ func (x *exchange) auditBounds(q *projections.Query) error {
 		}
 		q.After = max(q.After, index)
 	}
-	if given := x.query.Get("before"); given != "" {
+	if given := x.query.Get("before"); given != "" && !x.isAhead(given) {
 		index, err := x.moment("before", given)
 		if err != nil {
 			return err
@@ -125,6 +125,13 @@ func (x *exchange) auditBounds(q *projections.Query) error {
 		q.Before = min(q.Before, index)
 	}
 	return x.auditTimes(q)
+}
+
+// isAhead reports whether an index or position is of an event that has not come:
+// there is nothing to wait for before it.
+func (x *exchange) isAhead(given string) bool {
+	p, err := events.ParsePosition(given)
+	return err == nil && p.Index > x.state.Index()
 }
 
 // continues returns an error when events after an index are no longer kept.

@@ -72,6 +72,8 @@ func TestAuditSelects(t *testing.T) {
 		{"namespace=pay&after=5&before=11&order=asc", "6 7 8"},
 		{"after=9&before=3", ""},
 		{"before=1", ""},
+		{"before=99", "11 10 9 8 7 6 5 4 3 2 1"}, // without waiting for event 98
+		{"after=9&before=99-00000000", "11 10"},
 		{"after=11", ""},
 		{"namespace=none", ""},
 		{"since=" + times["10"], "11 10 9"}, // 9 and 10 are one transaction,
@@ -95,6 +97,7 @@ func TestAuditSelects(t *testing.T) {
 		}
 	}
 	b.do("GET", "/api/v1/audit?after=5-00000000", nil).problem(409, wire.ProblemOtherHistory)
+	b.do("GET", "/api/v1/audit?before=5-00000000", nil).problem(409, wire.ProblemOtherHistory)
 	if got := keysOf(b.walk("/api/v1/namespaces/pay/audit?limit=2"), auditIndex); strings.Join(got, " ") != "11 8 7 6 5" {
 		t.Errorf("audit of the namespace: %v", got)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // csvHead names the columns. New ones are appended, none is moved.
-const csvHead = "index,position,time,action,actor,namespace,key,oldValue,newValue,version,comment,request,transaction,correlationId,id\r\n"
+const csvHead = "index,position,time,action,actor,namespace,key,oldValue,newValue,version,comment,request,transaction,correlationId,id,erased\r\n"
 
 // csvLines writes RFC 4180 with a header line. An absent value is an empty cell,
 // a value that is the empty text is a quoted one.
@@ -57,7 +57,10 @@ func appendCSV(dst []byte, e wire.AuditEvent) []byte {
 	cell(e.Request)
 	cell(e.Transaction)
 	cell(e.CorrelationID)
-	dst = appendCell(dst, e.ID)
+	dst = append(appendCell(dst, e.ID), ',')
+	if e.Erased {
+		dst = append(dst, "true"...)
+	}
 	return append(dst, "\r\n"...)
 }
 

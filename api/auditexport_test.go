@@ -38,7 +38,7 @@ func TestCSVHasItsBytes(t *testing.T) {
 	} {
 		e := decodeAs[[]wire.AuditEvent](b.do("GET", fmt.Sprintf("/api/v1/audit?order=asc&after=%d", i+3), nil))[0]
 		want += fmt.Sprintf("%d,%s,%s,", e.Index, e.Position, e.Timestamp.Format("2006-01-02T15:04:05.999999999Z07:00"))
-		want += fmt.Sprintf(rest, e.Transaction) + e.ID + "\r\n"
+		want += fmt.Sprintf(rest, e.Transaction) + e.ID + ",\r\n"
 	}
 	if r.body != want {
 		t.Errorf("%s\nwant\n%s", r.body, want)

@@ -51,6 +51,18 @@ func TestADiffComparesMoments(t *testing.T) {
 	if len(d.Changes) != 2 || d.Changes[0].Action != wire.ActionCreate {
 		t.Errorf("since before the namespace: %+v", d)
 	}
+	h, release := b.node.History(b.node.State().Index())
+	defer release()
+	edge, err := h.Record(first.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.trim(first.Index + 1)
+	begins := edge.Time.UTC().Format(time.RFC3339Nano)
+	b.do("GET", "/api/v1/diff?from=pay@"+begins+"&to=pay", nil).is(200)
+	for _, when := range []string{"2020-01-01T00:00:00Z", edge.Time.Add(-time.Nanosecond).UTC().Format(time.RFC3339Nano)} {
+		b.do("GET", "/api/v1/diff?from=pay@"+when+"&to=pay", nil).problem(410, wire.ProblemCompacted, when+" is before the history that is kept, which begins at "+begins)
+	}
 }
 
 func TestADiffShowsOnlyWhatTheCallerMayReadOnBothSides(t *testing.T) {

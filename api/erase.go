@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,7 +49,7 @@ func (x *exchange) erase() error {
 	if err != nil {
 		return unread(done.Index, err)
 	}
-	shown.Elsewhere = found.elsewhere
+	shown.Elsewhere, shown.Others = found.elsewhere, found.others
 	return x.sendJSON(http.StatusCreated, shown)
 }
 
@@ -67,10 +68,32 @@ func checkErase(asked wire.Erase) error {
 
 // unwanted is a value that is to go, and the records that hold it.
 type unwanted struct {
+	asOf      uint64           // event index
+	standing  []events.Subject // entries and drafts that hold it, and whose records were trimmed
 	value     events.Value
 	records   []projections.Held
 	before    []events.Chain // at the index before each of them
 	elsewhere int            // records of other keys that hold it and keep it
+	others    []wire.OtherHeld
+	known     map[[2]string]int // keys of others, by where they are
+}
+
+// maxOthers is how many keys are named that hold the value too.
+const maxOthers = 100
+
+// other notes a record of another key.
+func (u *unwanted) other(namespace, key string) {
+	u.elsewhere++
+	at, ok := u.known[[2]string{namespace, key}]
+	if !ok && len(u.others) == maxOthers {
+		return
+	}
+	if !ok {
+		at = len(u.others)
+		u.known[[2]string{namespace, key}] = at
+		u.others = append(u.others, wire.OtherHeld{Namespace: namespace, Key: key})
+	}
+	u.others[at].Records++
 }
 
 // find looks for all records that hold the value. There may be none: the rules
@@ -78,6 +101,7 @@ type unwanted struct {
 func (x *exchange) find(asked wire.Erase) (u unwanted, err error) {
 	h, release := x.Reader.History(x.present().Index())
 	defer release()
+	u.asOf, u.known = h.Index(), map[[2]string]int{}
 	if u.value, err = valueToErase(h, asked); err != nil || len(u.value.JSON) == 0 {
 		return u, err
 	}
@@ -95,13 +119,36 @@ func (x *exchange) find(asked wire.Erase) (u unwanted, err error) {
 			}
 			u.records, u.before = append(u.records, held), append(u.before, before)
 		} else {
-			u.elsewhere++
+			u.other(held.Event.Namespace, held.Event.Key)
 		}
 		if len(u.records) > events.MaxErased {
 			break // the rules say that it is too much
 		}
 	}
+	u.stands(x.Reader.State(), asked)
 	return u, nil
+}
+
+// stands looks for entries and drafts that have the value now and had it before the
+// oldest record.
+func (u *unwanted) stands(now *projections.State, asked wire.Erase) {
+	found := func(noun events.Noun, namespace, key string, v events.Value, since uint64) {
+		switch {
+		case since >= now.Oldest() || !bytes.Equal(v.JSON, u.value.JSON):
+		case asked.Everywhere || namespace == asked.Namespace && key == asked.Key:
+			u.standing = append(u.standing, events.Subject{Noun: noun, Namespace: namespace, Name: key})
+		default:
+			u.other(namespace, key)
+		}
+	}
+	for e := range now.AllEntries("", "") {
+		found(events.TheEntry, e.Namespace, e.Key, e.Value, e.Revision)
+	}
+	for n := range now.Namespaces("") {
+		for d := range now.Drafts(n.Path) {
+			found(events.TheDraft, d.Namespace, d.Key, d.Value, d.Saved)
+		}
+	}
 }
 
 // valueToErase is the value that a request names; without JSON where it is gone.
@@ -135,8 +182,9 @@ func valueToErase(h *projections.History, asked wire.Erase) (events.Value, error
 
 // command asks for the records to be erased, under guards on their keys.
 func (u unwanted) command(asked wire.Erase) events.EraseValues {
-	c := events.EraseValues{Namespace: asked.Namespace, Key: asked.Key, Reason: asked.Reason, Values: []events.Value{u.value}}
+	c := events.EraseValues{Namespace: asked.Namespace, Key: asked.Key, Reason: asked.Reason, Values: []events.Value{u.value}, AsOf: u.asOf}
 	touched := map[events.Subject]bool{}
+	c.Touched = u.standing
 	for i, held := range u.records {
 		erased := events.ErasedRecord{Index: held.Index, Before: u.before[i], Digest: events.DigestOf(held.AppendStored(nil)), Values: held.Places}
 		if remains, err := held.Erase(held.Places); err == nil { // it was read a moment ago
@@ -155,7 +203,7 @@ func (u unwanted) command(asked wire.Erase) events.EraseValues {
 }
 
 func (u unwanted) shown() wire.Erased {
-	shown := wire.Erased{Records: []wire.ErasedRecord{}, Elsewhere: u.elsewhere}
+	shown := wire.Erased{Records: []wire.ErasedRecord{}, Elsewhere: u.elsewhere, Others: u.others}
 	for _, held := range u.records {
 		shown.Records = append(shown.Records, erasedRecord(held.Index, held.Event, held.Places))
 	}

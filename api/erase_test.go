@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestAnErasedValueIsToldNowhere(t *testing.T) {
 	before := b.node.State().Index()
 	b.writesNothing(func() {
 		dry := decodeAs[wire.Erased](b.do("POST", erasuresPath+"?dry_run=true", ask).is(200))
-		if len(dry.Records) != 5 || dry.Elsewhere != 1 || dry.Index != 0 {
+		if len(dry.Records) != 5 || dry.Elsewhere != 1 || dry.Index != 0 || !slices.Equal(dry.Others, []wire.OtherHeld{{Namespace: "other", Key: "copy", Records: 1}}) {
 			t.Errorf("a dry run says %+v", dry)
 		}
 	})
@@ -64,6 +65,11 @@ func TestAnErasedValueIsToldNowhere(t *testing.T) {
 		if r := b.do("GET", path, nil).is(200); strings.Contains(r.body, "hunter2") || !strings.Contains(r.body, "erased") {
 			t.Errorf("%s: %s", path, r.body)
 		}
+	}
+	csv := b.do("GET", "/api/v1/audit?namespace=pay", nil, "Accept: text/csv").is(200).body
+	json := b.do("GET", "/api/v1/audit?namespace=pay", nil).is(200).body
+	if n := strings.Count(json, `"erased":true`); n == 0 || strings.Count(csv, ",true\r\n") != n {
+		t.Errorf("%d events say in JSON that they lack something, and in CSV\n%s", n, csv)
 	}
 	if r := b.do("GET", fmt.Sprintf("/api/v1/namespaces/pay/config/db?at=%d", first+2), nil, "Accept: text/plain").is(200); r.body != "erased" {
 		t.Errorf("as text: %q", r.body)
@@ -112,5 +118,30 @@ func (r reply) contains(word string) {
 	r.t.Helper()
 	if !strings.Contains(r.body, word) {
 		r.t.Errorf("%s: %s, want %q in it", r.what, r.body, word)
+	}
+}
+
+// A value may stand in an entry or a draft whose record was trimmed long ago: it is
+// not overlooked.
+func TestAnErasureFindsWhatStandsSinceBeforeTheHorizon(t *testing.T) {
+	b := newGoverned(t)
+	b.put("other", "copy", `"hunter2-of-old"`)
+	b.do("PUT", "/api/v1/namespaces/web/drafts/copy", `{"value":"hunter2-of-old"}`).is(201)
+	b.put("pay", "db", `1`)
+	b.trim(b.node.State().Index())
+	b.put("pay", "db", `"hunter2-of-old"`)
+	b.put("pay", "db", `2`)
+	const ask = `{"namespace":"pay","key":"db","version":2,"reason":"leaked"`
+	if dry := decodeAs[wire.Erased](b.do("POST", erasuresPath+"?dry_run=true", ask+`}`).is(200)); len(dry.Records) != 2 || dry.Elsewhere != 2 {
+		t.Errorf("%+v", dry)
+	}
+	b.writesNothing(func() {
+		b.do("POST", erasuresPath, ask+`,"everywhere":true}`).is(409).contains("other/copy has this value now")
+	})
+	b.put("other", "copy", `3`)
+	b.do("POST", erasuresPath, ask+`,"everywhere":true}`).is(409).contains("the draft of web/copy")
+	b.do("DELETE", "/api/v1/namespaces/web/drafts/copy", nil).is(204)
+	if done := decodeAs[wire.Erased](b.do("POST", erasuresPath, ask+`,"everywhere":true}`).is(201)); len(done.Records) != 3 || done.Elsewhere != 0 {
+		t.Errorf("%+v", done)
 	}
 }

@@ -67,7 +67,9 @@ func TestARebuildSaysHowFarItIsAndHowItEnded(t *testing.T) {
 		t.Errorf("got %s", r.body)
 	}
 	s.steps, s.fails = 0, &events.Refusal{Kind: events.ErrConflict, Detail: "being rebuilt already"}
-	b.do("POST", "/api/v1/cluster/rebuild", nil).is(409)
+	if r := b.do("POST", "/api/v1/cluster/rebuild", nil).is(409); r.header.Get("Retry-After") != "1" {
+		t.Errorf("headers %v", r.header)
+	}
 	b.server.Keeper = nil
 	b.do("POST", "/api/v1/cluster/rebuild", nil).is(409)
 	b.do("GET", "/api/v1/cluster/backup", nil).is(409)

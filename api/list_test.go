@@ -103,6 +103,25 @@ func TestCursorsOfOtherListsAreRefused(t *testing.T) {
 	b.do("GET", "/api/v1/namespaces/pay/config?cursor="+cursor, nil).is(200)
 }
 
+// What a page of the audit follows on depends on all that selects: a page of
+// another selection would leave events out.
+func TestCursorsOfTheAuditAreOfOneSelection(t *testing.T) {
+	b := newBench(t)
+	for i := range 3 {
+		b.put("pay", "a", fmt.Sprint(i))
+	}
+	const list = "/api/v1/audit?namespace=pay&limit=1"
+	_, cursor, _ := strings.Cut(b.do("GET", list, nil).is(200).header.Get("Link"), "cursor=")
+	cursor, _, _ = strings.Cut(cursor, "&")
+	b.do("GET", list+"&cursor="+cursor, nil).is(200)
+	for _, other := range []string{
+		"exact=true", "key=a", "actor=ana", "action=config.*", "request=r", "correlation=c", "transaction=t",
+		"since=2026-01-01T00:00:00Z", "until=2099-01-01T00:00:00Z", "after=1", "before=99", "order=asc",
+	} {
+		b.do("GET", list+"&"+other+"&cursor="+cursor, nil).problem(400, wire.ProblemMalformed, "cursor")
+	}
+}
+
 // A grant narrowed to some keys shows these, in every list there is.
 func TestNarrowedGrantsNarrowEveryList(t *testing.T) {
 	b := newBench(t)

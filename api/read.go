@@ -171,7 +171,8 @@ func (x *exchange) reach(p events.Position) error {
 }
 
 // moment reads the parameter that names a moment: an index, a position or a
-// time. It returns the last index at or before it.
+// time. It returns the last index at or before it; the error is
+// [events.ErrCompacted] for a time when nothing that is kept was there yet.
 func (x *exchange) moment(name, given string) (uint64, error) {
 	if strings.ContainsRune(given, ':') {
 		t, err := x.instant(name, given)
@@ -180,7 +181,12 @@ func (x *exchange) moment(name, given string) (uint64, error) {
 		}
 		h, release := x.Reader.History(x.state.Index())
 		defer release()
-		return h.IndexAt(t)
+		index, err := h.IndexAt(t)
+		if begins := h.Horizon(); err == nil && index < begins.Edge().Index {
+			err = fmt.Errorf("%s is before the history that is kept, which begins at %s: %w",
+				t.UTC().Format(time.RFC3339Nano), begins.Time.UTC().Format(time.RFC3339Nano), events.ErrCompacted)
+		}
+		return index, err
 	}
 	p, err := events.ParsePosition(given)
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"time"
 
 	"confman/api/wire"
@@ -11,6 +12,9 @@ import (
 func errNoKeeper() error {
 	return &events.Refusal{Kind: events.ErrConflict, Detail: "this server has no disk: there is nothing to rebuild, and nothing to back up"}
 }
+
+// rebuildRetry is how many seconds after a refused rebuild another is worth trying.
+const rebuildRetry = "1"
 
 // rebuildNotes is how often a rebuild says how far it is.
 const rebuildNotes = time.Second
@@ -36,6 +40,9 @@ func (x *exchange) rebuild() error {
 		}
 	})
 	if err != nil && x.code == 0 {
+		if errors.Is(err, events.ErrConflict) { // the store is being made anew already
+			x.set("Retry-After", rebuildRetry)
+		}
 		return err
 	}
 	done := wire.Rebuilt{Node: x.NodeID, Position: x.Reader.State().Position().String(), Seconds: x.Now().Sub(began).Seconds(), OK: err == nil}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"iter"
 	"net/http"
 	"strconv"
@@ -125,7 +126,10 @@ func (x *exchange) replayAfter() (after uint64, done bool, err error) {
 		return max(after, edge), false, err // of a time before the oldest event: from there on
 	}
 	index, err := x.moment(wire.ParamFrom, given)
-	return max(index, 1) - 1, false, err
+	if index = max(index, 1); err == nil && index <= edge {
+		err = fmt.Errorf("event %d is not kept, the oldest is %d: %w", index, edge+1, events.ErrCompacted)
+	}
+	return index - 1, false, err
 }
 
 // pace reads how fast the replay is to be.

@@ -120,6 +120,9 @@ func TestWhatNoReplayCanBe(t *testing.T) {
 			t.Errorf("%s: %+v", query, p)
 		}
 	}
+	b.do("GET", replayPath+"?from=3", nil).problem(410, wire.ProblemCompacted, "event 3 is not kept, the oldest is 5")
+	b.do("GET", replayPath+"?from=4", nil).problem(410, wire.ProblemCompacted, "event 4 is not kept, the oldest is 5")
+	b.do("GET", replayPath+"?to=2020-01-01T00:00:00Z", nil).problem(410, wire.ProblemCompacted, "2020-01-01T00:00:00Z is before ")
 	b.do("GET", replayPath, nil, "Last-Event-ID: 3").problem(410, wire.ProblemCompacted)
 	b.do("GET", replayPath+"?from=7-00000000", nil).problem(409, wire.ProblemOtherHistory)
 	b.do("GET", replayPath, nil, "Last-Event-ID: 7-00000000", "Accept: application/x-ndjson").problem(409, wire.ProblemOtherHistory)

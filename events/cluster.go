@@ -11,6 +11,7 @@ type Cluster struct {
 	// CheckpointKey is the Ed25519 public key that checkpoints are signed by; empty
 	// before there was one.
 	CheckpointKey []byte `json:"checkpointKey,omitzero"`
+	Erased        uint64 `json:"erased,omitzero"` // index of the newest [HistoryErased]
 	Revision      uint64 `json:"revision"`
 }
 

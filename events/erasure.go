@@ -87,6 +87,7 @@ type EraseValues struct {
 	Records   []ErasedRecord
 	Values    []Value   // what is erased; not recorded
 	Touched   []Subject // TheEntry and TheDraft of each key whose records are touched
+	AsOf      uint64    // event index as of which the records were looked for
 }
 
 func (c EraseValues) decide(d *decision) error {
@@ -102,8 +103,13 @@ func (c EraseValues) decide(d *decision) error {
 	if len(c.Records) > MaxErased {
 		return refuse(ErrTooLarge, "%d records hold it, at most %d are erased at once", len(c.Records), MaxErased)
 	}
-	// No trim in between: the records are there when it is committed.
-	d.holds(Subject{Noun: TheCluster}, d.view.Cluster().Revision)
+	// No trim and no other erasure in between: the records are there, and as they
+	// were found, when it is committed. Else no node could apply it.
+	cluster := d.view.Cluster()
+	if cluster.Erased > c.AsOf {
+		return refuse(ErrConflict, "event %d erased something else meanwhile; ask again", cluster.Erased)
+	}
+	d.holds(Subject{Noun: TheCluster}, cluster.Revision)
 	for _, s := range c.Touched {
 		var v Value
 		var revision uint64

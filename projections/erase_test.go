@@ -38,7 +38,7 @@ func (s *sim) erasable(now *projections.State) (c events.EraseValues, held []pro
 		if len(v.JSON) == 0 || bytes.Equal(v.JSON, live.JSON) || bytes.Equal(v.JSON, draft.JSON) {
 			continue
 		}
-		c = events.EraseValues{Namespace: e.Namespace, Key: e.Key, Reason: "leaked", Values: []events.Value{v}}
+		c = events.EraseValues{Namespace: e.Namespace, Key: e.Key, Reason: "leaked", Values: []events.Value{v}, AsOf: now.Index()}
 		for _, noun := range []events.Noun{events.TheEntry, events.TheDraft} {
 			c.Touched = append(c.Touched, events.Subject{Noun: noun, Namespace: e.Namespace, Name: e.Key})
 		}

@@ -1,6 +1,7 @@
 package projections_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -8,12 +9,11 @@ import (
 	"confman/projections"
 )
 
-// erased commits an erasure of a value of a/x wherever that key has it, and
-// rewrites the rows. It returns what folding the event again starts from.
-func (p *present) erased(store *rows, value string) events.HistoryErased {
+// erasure is one of a value of a/x wherever that key has it.
+func (p *present) erasure(store *rows, value string) events.EraseValues {
 	p.Helper()
 	h := projections.NewHistory(store.at(p.Index()), p.Index())
-	c := events.EraseValues{Namespace: "a", Key: "x", Reason: "leaked"}
+	c := events.EraseValues{Namespace: "a", Key: "x", Reason: "leaked", AsOf: p.Index()}
 	for _, held := range each(p.TB, h.Holding([]byte(value))) {
 		after, err := held.Erase(held.Places)
 		if err != nil {
@@ -28,8 +28,19 @@ func (p *present) erased(store *rows, value string) events.HistoryErased {
 			Digest: events.DigestOf(held.AppendStored(nil)), Remains: events.DigestOf(after.AppendStored(nil)),
 		})
 	}
-	store.write(p.must(p.decide(c, time.Unix(3000, 0), "")).Rows)
-	d := events.HistoryErased{Records: c.Records}
+	return c
+}
+
+func (p *present) proposedErasure(store *rows, value string) events.Proposal {
+	p.Helper()
+	return p.decide(p.erasure(store, value), time.Unix(3000, 0), "")
+}
+
+// erased commits an erasure and rewrites the rows.
+func (p *present) erased(store *rows, value string) events.HistoryErased {
+	p.Helper()
+	d := events.HistoryErased{Records: p.erasure(store, value).Records}
+	store.write(p.must(p.proposedErasure(store, value)).Rows)
 	p.rewrite(store, d)
 	return d
 }
@@ -100,4 +111,28 @@ func TestAnErasureWritesEachRowOnce(t *testing.T) {
 	if n := fresh.rewrite(again, d); n > 300 {
 		t.Errorf("%d rows are written for 200 records and 100 versions", n)
 	}
+}
+
+// Somebody else may have taken something out of the same record since a value was
+// looked for; what remains of it is then another than the proposal says, and no
+// node could go on.
+func TestAnErasureIsStaleWhenAnotherOneCameBefore(t *testing.T) {
+	p, store := changing(t, 22, 33, 44)
+	first, second := p.proposedErasure(store, "22"), p.proposedErasure(store, "33")
+	p.must(first)
+	results, _ := p.commit(second)
+	if !errors.Is(results[0].Err, events.ErrStale) {
+		t.Errorf("the second erasure ended with %v", results[0])
+	}
+}
+
+// And it is refused when it is decided on the newer state.
+func TestAnErasureOfWhatWasFoundBeforeAnotherOneIsRefused(t *testing.T) {
+	p, store := changing(t, 22, 33, 44)
+	found := p.erasure(store, "33")
+	p.erased(store, "22")
+	if _, err := (events.Rules{}).Decide(p.State, found, events.Stamp{}); !errors.Is(err, events.ErrConflict) {
+		t.Errorf("it is decided with %v", err)
+	}
+	p.erased(store, "33")
 }

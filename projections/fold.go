@@ -212,7 +212,9 @@ func (s *State) fold(r events.Record, e events.Event) (t touched, err error) {
 		s.cluster.Horizon, s.cluster.Revision = d.Horizon, r.Index
 	case events.CheckpointKeyChanged:
 		s.cluster.CheckpointKey, s.cluster.Revision = d.PublicKey, r.Index
-	case events.HistoryCheckpointed, events.HistoryErased: // the present is as it was
+	case events.HistoryErased:
+		s.cluster.Erased, s.cluster.Revision = r.Index, r.Index
+	case events.HistoryCheckpointed: // the present is as it was
 	case events.NamespaceCreated:
 		s.begun = r.Index
 		s.setNamespace(e.Namespace, func(n *events.Namespace) {

@@ -68,7 +68,7 @@ func (s *State) appendViewRows(rows []Row, e events.Event, index uint64, t touch
 	case events.HistoryCheckpointed:
 		return rows
 	case events.HistoryErased:
-		return appendErasures(rows, d, index)
+		return append(appendErasures(rows, d, index), row([]byte{clusterView}, s.cluster, index))
 	case events.ClusterFormed, events.ClusterUpgraded, events.HistoryTrimmed, events.CheckpointKeyChanged:
 		return append(rows, row([]byte{clusterView}, s.cluster, index))
 	case events.KeyCreated:

@@ -86,7 +86,7 @@ func writeRefusal(w http.ResponseWriter, r *refusedError) {
 func (n *Node) self() peerAnswer {
 	id, s := n.identity.Load(), n.present.load()
 	a := peerAnswer{
-		Node: n.config.ID, Cluster: id.Cluster, Forming: id.Forming, Peers: n.config.Peers, Waiting: n.waitsFor(), Role: "none", Level: n.knows(),
+		Node: n.config.ID, Cluster: id.Cluster, Forming: id.Forming, Peers: n.config.Peers, Waiting: n.waitsFor(), Unsound: n.verified.unsound(), Role: "none", Level: n.knows(),
 		RaftIndex: s.RaftIndex(), Index: s.Index(), Chain: s.Chain().String(),
 	}
 	if e := n.engine.Load(); e != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"confman/events"
@@ -21,13 +22,14 @@ import (
 // them: record lines (see [proof]), compressed, in files named by the first and
 // the last event that they hold, each beginning where the one before ends. A file
 // that is there is whole. Nothing is ever written into one again; what is erased
-// later stays in it.
+// after it was trimmed stays in it.
 type archive struct {
 	dir      string // empty: records just go
 	header   proof.Header
 	reserve  uint64                      // bytes that stay free on its file system
 	verified atomic.Pointer[archiveFile] // the newest file, read to its end once
 	failing  atomic.Bool
+	changing sync.Mutex // held by keep and retract
 }
 
 // archiveFile is a file of an archive and where it ends.
@@ -46,6 +48,8 @@ func (a *archive) keep(ctx context.Context, h *projections.History, to uint64) (
 	if a.dir == "" {
 		return nil
 	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
 	defer func() { a.failing.Store(err != nil && ctx.Err() == nil) }()
 	last, err := a.last()
 	if err != nil {
@@ -61,6 +65,28 @@ func (a *archive) keep(ctx context.Context, h *projections.History, to uint64) (
 	}
 	if err != nil {
 		return fmt.Errorf("archive events up to %d in %s: %w", to, a.dir, err)
+	}
+	return nil
+}
+
+// retract removes the files that hold nothing but records which are still served:
+// a leader that ended before it trimmed has left them. They are written again when
+// it is time, as the records are then.
+func (a *archive) retract(oldest uint64) error {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	for a.dir != "" {
+		last, err := a.last()
+		if err == nil && (last.to < oldest || last.from < oldest) {
+			return nil
+		}
+		if err == nil {
+			a.verified.Store(nil)
+			err = errors.Join(os.Remove(filepath.Join(a.dir, last.name())), syncDir(a.dir))
+		}
+		if err != nil {
+			return fmt.Errorf("take back what was archived in %s from event %d on: %w", a.dir, oldest, err)
+		}
 	}
 	return nil
 }

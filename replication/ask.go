@@ -49,6 +49,7 @@ type peerAnswer struct {
 	FreeBytes uint64 `json:"freeBytes"`
 	DiskBytes uint64 `json:"diskBytes"` // of the whole file system
 	Waiting   string `json:"waiting,omitempty"`
+	Unsound   string `json:"unsound,omitempty"` // what it found to be wrong with its records
 
 	Members []string     `json:"members,omitempty"` // IDs, as far as it knows
 	Level   events.Level `json:"level,omitempty"`   // the highest feature level that it can read; absent: the first

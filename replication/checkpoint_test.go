@@ -119,6 +119,13 @@ func TestAnotherKeyIsEndorsedByTheOneBefore(t *testing.T) {
 	if r := check(n); r.OK() || r.Findings[0].Kind != proof.Untrusted {
 		t.Errorf("a key that the one before does not endorse: %+v", r)
 	}
+	trust = proof.Options{Trust: []ed25519.PublicKey{publicKey(checkpointKey(1)), publicKey(checkpointKey(3))}}
+	if r := check(n); !r.OK() || len(r.Warnings) != 1 {
+		t.Errorf("a key that the one before does not endorse, and that is trusted: %+v", r)
+	}
+	if r, err := n.Verify(testContext(t), 0, 0, func(uint64) {}); err != nil || len(r.Warnings) != 1 || n.Verified().Failures != 0 || n.Verified().Success.IsZero() {
+		t.Errorf("the node itself finds fault with it: %+v, %v", r, err)
+	}
 	if !slices.Contains(n.kinds(t), "checkpoint.key-changed") {
 		t.Error("no change of keys is recorded")
 	}

@@ -194,6 +194,9 @@ func (n *Node) look() Standing {
 	if e.space.Level() != 0 {
 		s.Reasons = append(s.Reasons, fmt.Sprintf("the disk is nearly full: %d bytes are free", s.FreeBytes))
 	}
+	if found := n.verified.unsound(); found != "" { // it votes: what it voted for is right elsewhere
+		s.Reasons = append(s.Reasons, found)
+	}
 	return s
 }
 
@@ -223,6 +226,7 @@ type MemberStatus struct {
 	FreeBytes  uint64
 	DiskBytes  uint64
 	Contact    time.Time // when the leader last heard from it; zero where this node does not lead
+	Trouble    string    // why it must be replaced; empty: it does not know of any reason
 	Error      string    // why it is unreachable
 }
 
@@ -263,6 +267,7 @@ func (n *Node) memberStatus(ctx context.Context, s raft.Server, commit uint64) M
 		}
 	}
 	m.DiskBytes = a.DiskBytes
+	m.Trouble = a.Unsound
 	m.Role, m.Term, m.RaftIndex, m.EventIndex, m.Chain, m.FreeBytes = a.Role, a.Term, a.RaftIndex, a.Index, a.Chain, a.FreeBytes
 	m.Lag = commit - min(commit, a.RaftIndex)
 	return m

@@ -97,14 +97,23 @@ func (n *Node) reclaim(ctx context.Context, e *engine, first bool) error {
 	if gone == 0 || gone*worthShare < all || gone < cmp.Or(n.config.tuning.worth, worthEvents) && !first {
 		return nil
 	}
+	return n.renewTrimmed(ctx, e, "the trimmed history is deleted")
+}
+
+// renewTrimmed makes the store anew without what was trimmed, which is in the
+// archive then.
+func (n *Node) renewTrimmed(ctx context.Context, e *engine, what string) error {
+	oldest := n.State().Oldest()
+	if oldest <= 1 {
+		return n.renew(ctx, e, what, disk.Renewal{})
+	}
 	if err := n.archiveUpTo(ctx, oldest-1); err != nil {
 		return err
 	}
 	if err := n.markBeyond(ctx, e, func(m disk.Marker) bool { return m.Index >= oldest }); err != nil {
 		return err
 	}
-	trim := disk.Trim{Oldest: oldest, OfEvent: projections.OfEvent}
-	return n.renew(ctx, e, "the trimmed history is deleted", disk.Renewal{Trim: trim})
+	return n.renew(ctx, e, what, disk.Renewal{Trim: disk.Trim{Oldest: oldest, OfEvent: projections.OfEvent}})
 }
 
 // heldFrom is the oldest event that is on disk.

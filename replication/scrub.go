@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"confman/events"
 	"confman/projections"
 	"confman/replication/disk"
@@ -19,11 +21,12 @@ import (
 
 // Scrubbing. An erasure takes values out of the rows at once; their bytes are
 // still in files: in tables that Badger has not compacted, in segments of Raft's
-// log, in a snapshot on its way. Each node destroys those by itself: it seals the
-// segment of the log that is written to, makes a marker behind it and deletes the
-// log up to there; copies its rows into a new store; and waits until nobody reads
-// the old one or a snapshot. Until all that is done the erasure is pending, and is
-// taken up again after a restart.
+// log, in a snapshot on its way, in records that were trimmed, which no erasure
+// names any more. Each node destroys those by itself: it seals the segment of the
+// log that is written to, makes a marker behind it and deletes the log up to there;
+// copies its rows into a new store, without what was trimmed; and waits until nobody
+// reads the old one or a snapshot. Until all that is done the erasure is pending,
+// and is taken up again after a restart.
 //
 // What was copied away before (backups, archives, exports) is out of reach, and so
 // are the blocks of deleted files, for as long as the device keeps them.
@@ -152,10 +155,13 @@ func (n *Node) scrub(ctx context.Context, e *engine) error {
 	if err := n.purgeLog(ctx, e, what.RaftIndex); err != nil {
 		return fmt.Errorf("destroy what event %d erased: %w", what.Erasure, err)
 	}
-	if err := n.renew(ctx, e, "the store is made anew without what was erased", disk.Renewal{}); err != nil {
+	if err := n.upkeep.archive.retract(n.State().Oldest()); err != nil {
 		return fmt.Errorf("destroy what event %d erased: %w", what.Erasure, err)
 	}
-	if err := awaitIdle(ctx, e); err != nil {
+	if err := n.renewTrimmed(ctx, e, "the store is made anew without what was erased"); err != nil {
+		return fmt.Errorf("destroy what event %d erased: %w", what.Erasure, err)
+	}
+	if err := awaitIdle(ctx, n.config.Log, e.heldBy); err != nil {
 		return fmt.Errorf("destroy what event %d erased: %w", what.Erasure, err)
 	}
 	if err := s.change(func(now *scrubbing) { now.Scrubbed = what.Erasure }); err != nil {
@@ -184,6 +190,9 @@ func (n *Node) purgeLog(ctx context.Context, e *engine, through uint64) error {
 	if last < through { // a snapshot brought the state; the entries may still come
 		return fmt.Errorf("raft's log ends at entry %d, waiting for %d", last, through)
 	}
+	if err := disk.Preflight(raftDir(n.config.Dir), e.log.SealBytes()+n.config.reserve()); err != nil {
+		return err
+	}
 	sealed, err := e.log.Seal()
 	if err != nil {
 		return err
@@ -204,16 +213,38 @@ func (n *Node) purgeLog(ctx context.Context, e *engine, through uint64) error {
 	return err
 }
 
-// awaitIdle returns when nobody reads an old store or a snapshot any more.
-func awaitIdle(ctx context.Context, e *engine) error {
+// idleNote is after how long it is logged what an erasure still waits for.
+const idleNote = 10 * time.Second
+
+// heldBy says by whom rows that were erased may still be read; empty: by nobody.
+func (e *engine) heldBy() string {
+	switch n := e.store.Retired(); {
+	case n > 0:
+		return fmt.Sprintf("readers of %d old stores", n)
+	case !e.snapshots.Idle():
+		return "a snapshot that is read or sent to another node"
+	}
+	return ""
+}
+
+// awaitIdle returns when nobody holds an old store or a snapshot any more.
+func awaitIdle(ctx context.Context, log zerolog.Logger, heldBy func() string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for e.store.Retired() > 0 || !e.snapshots.Idle() {
+	began, said := time.Now(), false
+	for who := heldBy(); who != ""; who = heldBy() {
+		if waited := time.Since(began); !said && waited >= idleNote {
+			said = true
+			log.Info().Str("for", who).Dur("waited", waited).Msg("what was erased is in files until they are let go")
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("old rows are still read: %w", ctx.Err())
+			return fmt.Errorf("old rows are still read, by %s: %w", who, ctx.Err())
 		}
+	}
+	if said {
+		log.Info().Dur("waited", time.Since(began)).Msg("the files with what was erased are let go")
 	}
 	return nil
 }

@@ -7,9 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"confman/events"
 )
@@ -19,7 +23,7 @@ func (n *testNode) erase(t *testing.T, ctx context.Context, namespace, key, valu
 	t.Helper()
 	h, release := n.History(n.State().Index())
 	defer release()
-	c := events.EraseValues{Namespace: namespace, Key: key, Reason: "leaked", Values: []events.Value{{Type: events.String, JSON: []byte(fmt.Sprintf("%q", value))}}}
+	c := events.EraseValues{Namespace: namespace, Key: key, Reason: "leaked", AsOf: h.Index(), Values: []events.Value{{Type: events.String, JSON: []byte(fmt.Sprintf("%q", value))}}}
 	for held, err := range h.Holding([]byte(fmt.Sprintf("%q", value))) {
 		if err != nil {
 			t.Fatal(err)
@@ -254,5 +258,36 @@ func TestTheBytesGoWhenTheLastReaderHasGone(t *testing.T) {
 	release()
 	if got := n.engine.Load().store.Retired(); got != 0 {
 		t.Errorf("%d old stores after the last reader", got)
+	}
+}
+
+// Who reads for hours holds up an erasure; the log must say so, and not fill up.
+func TestAnErasureThatWaitsForReadersSaysSoOnce(t *testing.T) {
+	for _, tt := range []struct {
+		held time.Duration
+		want []string
+	}{
+		{time.Second, nil},
+		{time.Hour, []string{`"for":"a reader"`, `"waited":3600000`}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			began := time.Now()
+			err := awaitIdle(t.Context(), zerolog.New(&log), func() string {
+				if time.Since(began) < tt.held {
+					return "a reader"
+				}
+				return ""
+			})
+			lines := strings.SplitAfter(log.String(), "\n")
+			if lines = lines[:len(lines)-1]; err != nil || len(lines) != len(tt.want) {
+				t.Fatalf("held for %v: %v, %q, want %q", tt.held, err, lines, tt.want)
+			}
+			for i, want := range tt.want {
+				if !strings.Contains(lines[i], want) {
+					t.Errorf("held for %v: %s, want %s", tt.held, lines[i], want)
+				}
+			}
+		})
 	}
 }

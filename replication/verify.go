@@ -48,6 +48,17 @@ func (n *Node) Verified() Verification {
 	return v
 }
 
+// unsound says what the newest verification found; empty: nothing, or there was
+// none yet.
+func (v *verifications) unsound() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.last.Report.OK() {
+		return ""
+	}
+	return "its own verification found: " + v.last.Report.Findings[0].String()
+}
+
 func (v *verifications) note(r proof.Report, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

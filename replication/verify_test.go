@@ -111,6 +111,21 @@ func TestAFlippedByteIsReportedByItsNode(t *testing.T) {
 			t.Errorf("%s: %+v", id, v)
 		}
 	}
+	first := n.Verified().Report.Findings[0].String()
+	for _, at := range c.nodes {
+		if reasons := strings.Join(at.look().Reasons, "; "); (at.config.ID == id) != strings.Contains(reasons, first) {
+			t.Errorf("%s is not ready for %q, wrong is %s", at.config.ID, reasons, id)
+		}
+		members, err := at.Members(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range members {
+			if (m.ID == id) != strings.Contains(m.Trouble, first) {
+				t.Errorf("%s says of %s: %q", at.config.ID, m.ID, m.Trouble)
+			}
+		}
+	}
 	config := n.Node.config
 	c.stop(id)
 	again := c.start(Config{Member: config.Member, Dir: n.dir, Peers: config.Peers}, listen(t, config.Address))

@@ -30,6 +30,11 @@ type Replay struct {
 const (
 	// replayRecords and blockBytes bound what of the history is in memory at once.
 	replayRecords = 256
+	// pausedRecords is how many a replay that may pause begins with: most would be
+	// stale before they are due.
+	pausedRecords = 4
+	// longPause is one in which a replay holds nothing: there may be thousands.
+	longPause = 50 * time.Millisecond
 	// replayStale is how long that may be used: what is erased meanwhile must not
 	// come out of a pause.
 	replayStale = time.Second
@@ -68,6 +73,7 @@ type replay struct {
 	prev    uint64 // index of the last event sent, or where the window begins
 	pending *item  // matches; held back until it is known whether its transaction goes on
 	batch   []*item
+	most    int       // records that the next batch has
 	read    time.Time // when the batch was
 	pace    pace
 	until   time.Time // nothing is due before
@@ -94,6 +100,9 @@ func (p *replay) run(write func([]byte) error) *End {
 		s.recycle(o)
 		if why != nil {
 			return why
+		}
+		if wait > longPause {
+			p.batch, p.most = nil, pausedRecords
 		}
 		if wait > 0 && !p.rest(wait) {
 			return &End{Reason: reasonLeft}
@@ -217,7 +226,14 @@ func (p *replay) next() (*item, error) {
 	if len(p.batch) > 0 && (p.pending != nil || s.Now().Sub(p.read) < replayStale) {
 		return p.batch[0], nil
 	}
-	p.batch, p.read = p.batch[:0], s.Now()
+	most := p.most
+	switch {
+	case most == 0 && p.Speed > 0:
+		most = pausedRecords
+	case most == 0:
+		most = replayRecords
+	}
+	p.batch, p.most, p.read = p.batch[:0], min(2*most, replayRecords), s.Now()
 	if p.cursor >= p.To.Index {
 		return nil, nil
 	}
@@ -233,7 +249,7 @@ func (p *replay) next() (*item, error) {
 		}
 		i.detach()
 		p.batch = append(p.batch, i)
-		if bytes += len(r.Body); len(p.batch) == replayRecords || bytes >= blockBytes {
+		if bytes += len(r.Body); len(p.batch) == most || bytes >= blockBytes {
 			break
 		}
 	}

@@ -319,6 +319,44 @@ func TestAReplayReadsInBatches(t *testing.T) {
 	}
 }
 
+// Whoever may read can have thousands of replays that pause: they hold nothing
+// meanwhile, and read little after it.
+func TestAReplayThatPausesHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t, HubConfig{})
+		for range 100 {
+			h.commit(put("a", "k", "v"))
+		}
+		past, taken := window(h, 0, 100), 0
+		past.Speed = 1
+		past.Records = func(after uint64) iter.Seq2[events.Record, error] {
+			return func(yield func(events.Record, error) bool) {
+				for r, err := range h.Records(after) {
+					if taken++; !yield(r, err) {
+						return
+					}
+				}
+			}
+		}
+		s := newStreams(t, h, Limits{})
+		c, err := s.Connect(Caller{Principal: "alice", Rights: &caller{}}, NDJSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		p := &replay{Replay: past, conn: c, sel: past.Filter.selector()}
+		done := make(chan *End)
+		go func() { done <- p.run(func([]byte) error { return nil }) }()
+		synctest.Wait() // until it pauses
+		if len(p.batch) > 0 {
+			t.Errorf("it pauses with %d records", len(p.batch))
+		}
+		if why := <-done; why.Reason != reasonDone || taken > 100*(pausedRecords+1) {
+			t.Errorf("%+v: %d records were read for 100", why, taken)
+		}
+	})
+}
+
 // Over real sockets: IDs to resume from, and an end for who takes nothing.
 func TestReplaysAreServed(t *testing.T) {
 	h := newHistory(t, HubConfig{})

@@ -82,7 +82,7 @@ func (c *Client) problem(a answer, call call) *failure {
 	} else {
 		c.nodes.answered(a.origin, call.writes())
 	}
-	return &failure{err: p, again: p.transient(), maybe: !p.never(), settled: p.settled(), origin: a.origin}
+	return &failure{err: p, again: p.transient(), maybe: !p.never(), settled: p.settled(), ahead: call.ahead(p), origin: a.origin}
 }
 
 // retryAfter reads Retry-After: seconds or a date (RFC 9110, 10.2.3).

@@ -147,6 +147,7 @@ func (c *Client) auditCall(q AuditQuery, r Read) call {
 	if q.Exact {
 		call.query.Set("exact", "true")
 	}
+	call.named = named(q.After)
 	return call
 }
 

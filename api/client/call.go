@@ -23,6 +23,7 @@ type call struct {
 	header http.Header
 	body   []byte
 	wait   time.Duration // what the server was told to wait, on top of the attempt's timeout
+	named  uint64        // the highest event index that the request itself names: see round
 	meta   *Meta
 	err    error // what is wrong with the call itself
 }
@@ -47,7 +48,7 @@ func path(segments ...string) (string, error) {
 // reading begins a read.
 func (c *Client) reading(what string, r Read, segments ...string) call {
 	p, err := path(segments...)
-	call := call{what: what, method: http.MethodGet, path: p, err: err, query: url.Values{}, header: http.Header{}, wait: r.Wait, meta: r.Meta}
+	call := call{what: what, method: http.MethodGet, path: p, err: err, query: url.Values{}, header: http.Header{}, wait: r.Wait, named: named(r.At), meta: r.Meta}
 	if r.At != "" {
 		call.query.Set(wire.ParamAt, r.At)
 	}
@@ -149,6 +150,7 @@ type failure struct {
 	again   bool   // another attempt may succeed
 	maybe   bool   // the attempt may have had an effect all the same
 	settled bool   // the answer also speaks for earlier attempts with the same key
+	ahead   bool   // the node does not have an event that the call names
 	origin  string // who failed
 }
 
@@ -160,9 +162,13 @@ func (c *Client) do(ctx context.Context, call call) (answer, error) {
 	}
 	c.budget.call()
 	var last failure
+	var asked round
 	maybe := false
 	for n := 0; ; n++ {
-		origin, rest := c.nodes.pick(call.writes(), last.origin, time.Now())
+		origin, rest, more := asked.pick(c.nodes, &call, last)
+		if !more {
+			return answer{}, ended(call, maybe, asked.behind)
+		}
 		if n > 0 || rest > 0 {
 			if err := c.beforeRetry(ctx, n, rest, last.err); err != nil {
 				return answer{}, ended(call, maybe, err)

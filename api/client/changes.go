@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"confman/api/wire"
 )
@@ -54,6 +55,9 @@ func (c *Client) Diff(ctx context.Context, from, to string, r Read) (d wire.Diff
 	call := c.reading("compare "+from+" with "+to, r, "diff")
 	call.query.Set("from", from)
 	call.query.Set("to", to)
+	_, before, _ := strings.Cut(from, "@")
+	_, after, _ := strings.Cut(to, "@")
+	call.named = named(before, after)
 	err = c.into(ctx, call, &d)
 	return d, err
 }

@@ -127,7 +127,8 @@ func (c *Client) saw(index uint64) {
 // Read says how to read. The zero value reads what the answering node has now.
 type Read struct {
 	// At asks for the state as of an event index, a position or an RFC 3339
-	// time. Empty: now.
+	// time. Empty: now. Of an index that no node has, each is asked once: the error
+	// is ErrNotCaughtUp.
 	At string
 	// Resolve falls back to parent namespaces; ConfigEntry.From says which one
 	// answered.

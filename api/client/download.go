@@ -29,8 +29,12 @@ func (c *Client) download(ctx context.Context, call call, media string) (io.Read
 	}
 	c.budget.call()
 	var last failure
+	var asked round
 	for n := 0; ; n++ {
-		origin, rest := c.nodes.pick(false, last.origin, time.Now())
+		origin, rest, more := asked.pick(c.nodes, &call, last)
+		if !more {
+			return nil, ended(call, false, asked.behind)
+		}
 		if n > 0 || rest > 0 {
 			if err := c.beforeRetry(ctx, n, rest, last.err); err != nil {
 				return nil, ended(call, false, err)

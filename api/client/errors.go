@@ -24,7 +24,7 @@ var (
 	ErrConditionFailed = errors.New("condition failed")  // 412
 	ErrTooLarge        = errors.New("too large")         // 413
 	ErrUnavailable     = errors.New("unavailable")       // nobody answered, 429, 502, 503, 504, 507
-	ErrNotCaughtUp     = errors.New("not caught up")     // 504: no node came as far as Read.MinIndex in time
+	ErrNotCaughtUp     = errors.New("not caught up")     // 504: no node came as far as Read.MinIndex, or as the call itself names, in time
 	ErrRedirect        = errors.New("redirect refused")  // to an address that is not a known member
 	ErrBadAnswer       = errors.New("answer not usable") // not what a Confman answers
 	ErrOutcomeUnknown  = errors.New("outcome unknown")   // the write may have happened; see UnknownOutcome

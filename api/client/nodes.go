@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,9 +76,9 @@ func originOfURL(u *url.URL) (string, error) {
 }
 
 // pick says whom to ask, and for how long to wait first because everybody asked
-// for time. A write goes to the leader where it is known; not is the origin
-// that just failed, and is avoided.
-func (n *nodes) pick(write bool, not string, now time.Time) (origin string, wait time.Duration) {
+// for time. A write goes to the leader where it is known; not are origins that
+// just failed, and are avoided.
+func (n *nodes) pick(write bool, not []string, now time.Time) (origin string, wait time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var order []string
@@ -99,7 +100,7 @@ func (n *nodes) pick(write bool, not string, now time.Time) (origin string, wait
 }
 
 // worse reports whether a should give way to b, which comes after it.
-func (n *nodes) worse(a, b, not string, now time.Time) bool {
+func (n *nodes) worse(a, b string, not []string, now time.Time) bool {
 	restA, restB := n.byName[a].restUntil, n.byName[b].restUntil
 	if restA.After(now) || restB.After(now) {
 		return restB.Before(restA)
@@ -108,7 +109,7 @@ func (n *nodes) worse(a, b, not string, now time.Time) bool {
 		if n.byName[origin].openUntil.After(now) {
 			bad += 2
 		}
-		if origin == not {
+		if slices.Contains(not, origin) {
 			bad++
 		}
 		return bad

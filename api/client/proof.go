@@ -38,6 +38,7 @@ func (c *Client) ranged(what, from, to string, segments ...string) call {
 			call.query.Set(name, value)
 		}
 	}
+	call.named = named(from, to)
 	return call
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -53,6 +54,10 @@ func (c *Client) Replay(ctx context.Context, o ReplayOptions) iter.Seq2[wire.Fra
 			return yield(f, nil)
 		})
 		if err != nil {
+			var reset *ResetError
+			if errors.As(err, &reset) {
+				reset.past = true
+			}
 			yield(wire.Frame{}, fmt.Errorf("%s: %w", w.what(), err))
 		}
 	}
@@ -74,7 +79,9 @@ func (w *watch) replayCall() call {
 	if r.MaxPause > 0 {
 		call.query.Set(wire.ParamMaxPause, r.MaxPause.String())
 	}
-	if w.cursor.position() != "" {
+	if w.cursor.position() == "" { // once it has begun, there are both
+		call.named = named(r.From, r.To)
+	} else {
 		call.header.Set("Last-Event-ID", w.cursor.after)
 		call.header.Del(wire.HeaderMinIndex)
 	}

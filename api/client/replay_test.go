@@ -112,5 +112,8 @@ func TestAReplayThatCannotGoOnSaysWhy(t *testing.T) {
 		if !errors.Is(last, test.want) {
 			t.Errorf("%+v ends with %v, want %v", test.step, last, test.want)
 		}
+		if strings.Contains(last.Error(), "watch") || !strings.HasPrefix(last.Error(), "replay: ") {
+			t.Errorf("%+v ends with %v, which was a replay", test.step, last)
+		}
 	}
 }

@@ -87,12 +87,12 @@ func (s *stream) frame() (f wire.Frame, err error) {
 
 // follow delivers frames from one node. It returns nil when yield wants no more or
 // a replay is over, otherwise why it ended and whether another connection may go on.
-func (w *watch) follow(ctx context.Context, origin string, yield func(wire.Frame) bool) *failure {
+func (w *watch) follow(ctx context.Context, call call, origin string, yield func(wire.Frame) bool) *failure {
 	request, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(w.client.config.AttemptTimeout+openWait, func() { cancel(errSilent) })
 	defer silence.Stop()
-	s, failed := w.open(request, origin, silence)
+	s, failed := w.open(request, call, origin, silence)
 	if s == nil {
 		return failed
 	}
@@ -125,8 +125,8 @@ func (w *watch) follow(ctx context.Context, origin string, yield func(wire.Frame
 
 // open asks a node for the stream. Neither that nor a failure is there when a
 // replay has nothing left to send.
-func (w *watch) open(ctx context.Context, origin string, silence *time.Timer) (*stream, *failure) {
-	c, call := w.client, w.call()
+func (w *watch) open(ctx context.Context, call call, origin string, silence *time.Timer) (*stream, *failure) {
+	c := w.client
 	request, err := c.request(ctx, call, origin)
 	if err != nil {
 		return nil, &failure{err: err, origin: origin}

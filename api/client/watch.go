@@ -77,11 +77,17 @@ type ResetError struct {
 	Position string
 	// Err is the *Problem of a node that refused before the stream began.
 	Err error
+
+	past bool // it ends a replay
 }
 
 func (e *ResetError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %s", ErrReset, e.Reason)
+	if e.past {
+		fmt.Fprintf(&b, "reset: %s", e.Reason) // "replay" stands before it
+	} else {
+		fmt.Fprintf(&b, "%v: %s", ErrReset, e.Reason)
+	}
 	if e.Position != "" {
 		b.WriteString(" after " + e.Position)
 	}
@@ -149,14 +155,19 @@ func (w *watch) run(ctx context.Context, yield func(wire.Frame) bool) error {
 		return err
 	}
 	var last failure
+	var asked round
 	for tries, nonsense := 0, 0; ; tries++ {
-		origin, rest := w.client.nodes.pick(false, last.origin, time.Now())
+		call := w.call()
+		origin, rest, more := asked.pick(w.client.nodes, &call, last)
+		if !more {
+			return asked.behind
+		}
 		if err := w.pause(ctx, tries, rest, last.err); err != nil {
 			return err
 		}
 		before := w.cursor.after
 		w.opened = time.Time{}
-		failed := w.follow(ctx, origin, yield)
+		failed := w.follow(ctx, call, origin, yield)
 		switch {
 		case failed == nil:
 			return nil
@@ -170,7 +181,7 @@ func (w *watch) run(ctx context.Context, yield func(wire.Frame) bool) error {
 			tries = 0
 		}
 		if w.cursor.after != before {
-			tries, nonsense = 0, 0
+			tries, nonsense, asked = 0, 0, round{}
 		}
 		if errors.Is(failed.err, ErrBadAnswer) {
 			if nonsense++; nonsense >= maxNonsense {
@@ -226,7 +237,7 @@ func (w *watch) disproved(ctx context.Context) error {
 	call := c.reading(w.what(), Read{Linearizable: true}, "namespaces")
 	call.query.Set(wire.ParamLimit, "1")
 	call.header.Del(wire.HeaderMinIndex) // what was seen may be of the history that is gone
-	origin, _ := c.nodes.pick(true, "", time.Now())
+	origin, _ := c.nodes.pick(true, nil, time.Now())
 	a, failed := c.attempt(ctx, call, origin)
 	if failed != nil {
 		return nil // not proved; the watch goes on trying

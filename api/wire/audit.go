@@ -86,5 +86,6 @@ type EntrySource struct {
 // PreviousVersion is what a change replaced.
 type PreviousVersion struct {
 	Value   json.RawMessage `json:"value,omitempty"`
+	Type    string          `json:"type,omitempty"`
 	Version uint64          `json:"version"`
 }

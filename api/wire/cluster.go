@@ -73,6 +73,7 @@ type Member struct {
 	LastContactMs *int64 `json:"lastContactMs,omitempty"` // since the leader last heard from it; absent when unknown
 	Disk          *Disk  `json:"disk,omitempty"`
 	Version       string `json:"version,omitempty"` // of the program it runs
+	Trouble       string `json:"trouble,omitempty"` // why it must be replaced: what its own verification found
 }
 
 // Disk is the state of the file system that a node's data is on, in bytes.

@@ -19,9 +19,18 @@ type Erased struct {
 	Index    uint64         `json:"index,omitempty"`    // of the event that records it
 	Position string         `json:"position,omitempty"` // the same as a position
 	Records  []ErasedRecord `json:"records"`            // by index
-	// Elsewhere is how many records of other keys hold an equal value, and keep
-	// it.
-	Elsewhere int `json:"elsewhere"`
+	// Elsewhere is how many records of other keys hold an equal value, and keep it;
+	// among them those that have it now and whose record was trimmed. Others are the
+	// first 100 of those keys.
+	Elsewhere int         `json:"elsewhere"`
+	Others    []OtherHeld `json:"others,omitempty"`
+}
+
+// OtherHeld is a key that holds an equal value, or did.
+type OtherHeld struct {
+	Namespace string `json:"namespace"`
+	Key       string `json:"key"`
+	Records   int    `json:"records"`
 }
 
 // ErasedRecord is one record that values are taken out of.

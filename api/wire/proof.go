@@ -26,6 +26,9 @@ type NodeVerification struct {
 	OK       bool   `json:"ok"`
 	At       uint64 `json:"at,omitempty"`      // the first event that is wrong
 	Problem  string `json:"problem,omitempty"` // what is wrong with it
+	// Warnings are of what may be right and somebody has to know of: a checkpoint
+	// key that the one before does not endorse.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // RecordsHeader is the first line of a verifiable export.

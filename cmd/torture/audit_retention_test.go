@@ -154,6 +154,22 @@ func (p *pastReaders) state(n *node, rng *rand.Rand) {
 	})
 }
 
+// awaitTrimmed waits until what is the newest event now is no longer kept.
+func (c *cluster) awaitTrimmed() {
+	c.t.Helper()
+	newest := indexOf(c.t, c.positionNow())
+	await(c.t, "the history begins later", func() error {
+		a, err := c.get(c.leader(), "/api/v1/audit?limit=1")
+		if err != nil {
+			return err
+		}
+		if oldest := a.header.Get("X-Confman-Oldest"); oldest == "" || indexOf(c.t, oldest) <= newest {
+			return fmt.Errorf("at %q, want it after %d", oldest, newest)
+		}
+		return nil
+	})
+}
+
 func TestRetentionBreaksNoReaderOfThePastWithoutSayingSo(t *testing.T) {
 	t.Parallel() // like the next: most of it is waiting
 	rng := random(t)
@@ -165,7 +181,7 @@ func TestRetentionBreaksNoReaderOfThePastWithoutSayingSo(t *testing.T) {
 	a.seat(ctx, 4, 1)
 	p := c.startPastReaders(rng)
 	for range rounds(1, 20) {
-		c.awaitForgotten()
+		c.awaitTrimmed()
 		tr.more(50)
 	}
 	tr.end()

@@ -3,6 +3,7 @@ package torture
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,7 +77,8 @@ func (s tour) script(mark string) string {
 
 // differs says how a stop's output is not what the page shows. Where the page
 // shows nothing, the command has to succeed. "…" is any text up to the end of a
-// line or, as a line of its own, any lines. Times and IDs are not compared.
+// line or, as a line of its own, any lines. Times, IDs and hashes are not
+// compared.
 func (s stop) differs(output string, code int) string {
 	if len(s.shown) == 0 {
 		if code != 0 {
@@ -98,21 +100,20 @@ func (s stop) differs(output string, code int) string {
 	return ""
 }
 
-var unsettled = regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+var unsettled = regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\b\d+\.\d s\b|\b(?:[0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{64})\b`)
 
-// settled leaves out what is another at each run: IDs and times.
+// settled leaves out what is another at each run: IDs, times and hashes.
 func settled(text string) string { return unsettled.ReplaceAllString(text, "*") }
 
-// walk runs the tour against a cluster and returns the output and the exit code
-// of each stop.
-func (s tour) walk(t *testing.T, c *cluster) (outputs []string, codes []int) {
+// walk runs the tour in a directory, against a cluster, and returns the output
+// and the exit code of each stop.
+func (s tour) walk(t *testing.T, c *cluster, dir string) (outputs []string, codes []int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const mark = "=== end of a stop"
-	dir := t.TempDir()
 	s.files["tour.sh"] = s.script(mark)
 	s.files["confman"] = fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asNode, self)
 	for name, content := range s.files {
@@ -141,28 +142,69 @@ func (s tour) walk(t *testing.T, c *cluster) (outputs []string, codes []int) {
 	return outputs, codes
 }
 
-func TestThePageOnGovernanceShowsWhatHappens(t *testing.T) {
-	page, err := os.ReadFile("../../docs/governance.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := readTour(string(page))
-	if len(s.stops) < 20 || s.files["schema.json"] == "" {
-		t.Fatalf("the page has %d commands, and of schema.json %q", len(s.stops), s.files["schema.json"])
-	}
-	outputs, codes := s.walk(t, form(t, plan{size: 1}))
+// shows walks the tour of a page and compares what happens with what it shows.
+func (s tour) shows(t *testing.T, c *cluster, dir, page string) {
+	t.Helper()
+	outputs, codes := s.walk(t, c, dir)
 	if len(outputs) != len(s.stops) {
 		t.Fatalf("%d of %d commands have ended", len(outputs), len(s.stops))
 	}
 	for i, stop := range s.stops {
 		if difference := stop.differs(outputs[i], codes[i]); difference != "" {
-			t.Errorf("docs/governance.md:%d: %s\n%s", stop.line, stop.command, difference)
+			t.Errorf("%s:%d: %s\n%s", page, stop.line, stop.command, difference)
 		}
 	}
 }
 
+// tourOf is the tour of a page that has at least so many commands.
+func tourOf(t *testing.T, page string, least int) tour {
+	t.Helper()
+	text, err := os.ReadFile("../../" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := readTour(string(text))
+	if len(s.stops) < least {
+		t.Fatalf("%s has %d commands", page, len(s.stops))
+	}
+	return s
+}
+
+func TestThePageOnGovernanceShowsWhatHappens(t *testing.T) {
+	const page = "docs/governance.md"
+	s := tourOf(t, page, 20)
+	if s.files["schema.json"] == "" {
+		t.Fatal("the page has no schema.json")
+	}
+	s.shows(t, form(t, plan{size: 1}), t.TempDir(), page)
+}
+
+// The node of this page signs checkpoints, the first one before its reader has
+// typed anything.
+func TestThePageOnTheAuditTrailShowsWhatHappens(t *testing.T) {
+	const page = "docs/audit.md"
+	s := tourOf(t, page, 20)
+	dir := t.TempDir()
+	key := filepath.Join(dir, "checkpoint.key")
+	c := prepare(t, plan{size: 1, args: []string{"--checkpoint-key-file", key}})
+	if _, stderr, code := c.confman("audit", "checkpoint", "keygen", key); code != 0 {
+		t.Fatal(stderr)
+	}
+	c.nodes[0].start()
+	await(t, "the first checkpoint", func() error {
+		said, stderr, code := c.confman("audit", "checkpoint", "-o", "json")
+		if code != 0 || strings.TrimSpace(said) == "[]" {
+			return errors.New(stderr)
+		}
+		return nil
+	})
+	s.shows(t, c, dir, page)
+}
+
 // word matches one of a command line, with its quotes.
 var word = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"|&;<>()])+`)
+
+var quotes = strings.NewReplacer(`'`, "", `"`, "")
 
 // calledFor matches a call of confman up to what else the shell is told.
 var calledFor = regexp.MustCompile(`(?:^|[|&;(]\s*|\s)confman((?:\s+(?:'[^']*'|"[^"]*"|\$\([^)]*\)|[^\s'"|&;<>()#])+)+)`)
@@ -180,7 +222,11 @@ func callsOn(page string) map[int][][]string {
 			continue
 		}
 		for _, call := range calledFor.FindAllStringSubmatch(command, -1) {
-			calls[i+1] = append(calls[i+1], word.FindAllString(call[1], -1))
+			args := word.FindAllString(call[1], -1)
+			for i, arg := range args {
+				args[i] = quotes.Replace(arg)
+			}
+			calls[i+1] = append(calls[i+1], args)
 		}
 	}
 	return calls
@@ -212,8 +258,9 @@ func TestCommandsAndFlagsOnThePagesExist(t *testing.T) {
 	}
 }
 
-// onlyAGroup matches the help of a command that only has others below it.
-var onlyAGroup = regexp.MustCompile(`(?m)^  confman[a-z ]* \[flags\]\n  confman[a-z ]* \[command\]$`)
+// onlyAGroup matches the help of a command that only has others below it: no
+// flag of its own.
+var onlyAGroup = regexp.MustCompile(`(?m)^Flags:\n  -h, --help .*\n\nUse "confman`)
 
 // understood asks for the help of a command with its flags. A group of commands
 // in its place means that the command is not there.

@@ -31,6 +31,8 @@
 // that the records belong together. That they are the ones that were written,
 // and not others chained anew, only such a statement proves, up to the event that
 // it names; a signature counts for as much as the key that made it is trusted.
+// Keys get lost: one that is trusted, by name or because nobody names any, and that
+// the key before does not endorse is a warning, not a finding.
 //
 // The chain of an erased record cannot be recomputed. The erasure, which is under
 // the chain, says what is left of the record and what the chain was before it, so

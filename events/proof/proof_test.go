@@ -83,6 +83,50 @@ func TestAPartOfAHistoryPasses(t *testing.T) {
 	}
 }
 
+// Who lost a key must not be told for ever that the records are wrong; who trusts
+// keys and not the new one must.
+func TestAKeyThatWasLostIsAWarning(t *testing.T) {
+	keys := func(n ...byte) (keys []ed25519.PublicKey) {
+		for _, n := range n {
+			keys = append(keys, public(testKey(n)))
+		}
+		return keys
+	}
+	c := newChronicle(t)
+	c.newKey(testKey(9), false)
+	c.checkpoint()
+	c.newKey(testKey(8), true)
+	c.checkpoint()
+	want := "event 201: not endorsed: the checkpoint key " + events.CheckpointKeyID(public(testKey(9))) +
+		" replaces " + events.CheckpointKeyID(public(testKey(2))) + ", which does not endorse it"
+	for _, tt := range []struct {
+		name     string
+		trust    []ed25519.PublicKey
+		from     uint64
+		sealed   uint64
+		warnings int
+		ok       bool
+	}{
+		{"nothing is trusted", nil, 1, 203, 1, true},
+		{"both are trusted", keys(1, 9), 1, 203, 1, true},
+		{"the new one is not trusted", keys(1), 1, 199, 0, false},
+		{"a part that begins after the lost one", nil, 190, 203, 1, true},
+		{"a part that begins after the lost one, the new one is trusted", keys(2, 9), 190, 203, 1, true},
+		{"a part with a key that one endorses that is not known", keys(8), 203, 203, 0, true},
+	} {
+		o := proof.Options{Trust: tt.trust}
+		reports := map[string]proof.Report{"forwards": verify(o, c.lines(tt.from, c.head()))}
+		if tt.from == 1 {
+			reports["backwards"] = c.backward(events.Horizon{}, o)
+		}
+		for way, r := range reports {
+			if r.OK() != tt.ok || r.Sealed != tt.sealed || len(r.Warnings) != tt.warnings || tt.warnings > 0 && r.Warnings[0].String() != want {
+				t.Errorf("%s, %s: %+v, want %q", tt.name, way, r, want)
+			}
+		}
+	}
+}
+
 // Everything that a forger may do to one history, and what is said about it.
 func TestForgeriesAreNamed(t *testing.T) {
 	key, other := testKey(1), testKey(9)
@@ -144,7 +188,7 @@ func TestForgeriesAreNamed(t *testing.T) {
 		{"a key that nobody endorses", func(c *chronicle) proof.Options {
 			c.newKey(other, false)
 			c.checkpoint()
-			return proof.Options{}
+			return proof.Options{Trust: []ed25519.PublicKey{public(key)}}
 		}, 201, proof.Untrusted},
 		{"marked as erased, and nothing says so", func(c *chronicle) proof.Options {
 			c.records[60], _ = c.records[60].Erase([]events.Place{events.ThisValue})

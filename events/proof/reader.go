@@ -13,8 +13,8 @@ import (
 )
 
 // maxLine is the longest line that is read, in bytes: more than the largest
-// record.
-const maxLine = 256 << 20
+// record, which a node keeps in a row of less than 64 MiB.
+const maxLine = 64<<20 + 1024
 
 // ErrCut says that record lines end before their last one.
 var ErrCut = errors.New("the records break off before their last line")

@@ -25,6 +25,7 @@ const (
 	NotErased  Kind = "not erased"                 // a record has what an event says was taken out
 	Untrusted  Kind = "signed by an untrusted key" // a checkpoint, or the change to the key, cannot be relied on
 	Uncovered  Kind = "not covered"                // what was to be compared is not in what was read
+	Unendorsed Kind = "not endorsed"               // a key that is trusted replaces one that does not endorse it; a warning
 )
 
 // Finding is one thing that is wrong.
@@ -49,7 +50,7 @@ type Options struct {
 	// Cluster is the ID of the cluster whose history it must be; empty: any.
 	Cluster string
 	// Trust are the keys whose checkpoints count, and with them those that they
-	// endorse. None: the first one that the history names counts.
+	// endorse. None: those that the history names count.
 	Trust []ed25519.PublicKey
 	// Key is in force at the end, as the state beside the records says. It helps
 	// where the change to it lies before them; empty: not known.
@@ -80,6 +81,9 @@ type Report struct {
 	Unproven    uint64    `json:"unproven"`    // that fit and whose key is not known
 	Findings    []Finding `json:"findings"`    // by index
 	More        uint64    `json:"more,omitzero"`
+	// Warnings are of what may be right and somebody has to know of: nothing in
+	// the records tells.
+	Warnings []Finding `json:"warnings,omitempty"`
 }
 
 // OK reports whether nothing was found.
@@ -94,6 +98,12 @@ func (r *Report) add(index uint64, kind Kind, format string, args ...any) {
 		return
 	}
 	r.Findings = append(r.Findings, Finding{index, kind, fmt.Sprintf(format, args...)})
+}
+
+func (r *Report) warn(index uint64, kind Kind, format string, args ...any) {
+	if len(r.Warnings) < MaxFindings {
+		r.Warnings = append(r.Warnings, Finding{index, kind, fmt.Sprintf(format, args...)})
+	}
 }
 
 func (r *Report) sort() {

@@ -103,7 +103,8 @@ func (w *witnesses) clusterIs(index uint64, id string) {
 }
 
 // keyChanged takes the next key. It is trusted when the caller does, or when one
-// that is trusted endorses it; without any to begin with, the first is.
+// that is trusted endorses it; where the caller trusts none, all are. One that the
+// key before does not endorse may be there because that was lost.
 func (w *witnesses) keyChanged(index uint64, d events.CheckpointKeyChanged) {
 	key := ed25519.PublicKey(d.PublicKey)
 	if len(key) != ed25519.PublicKeySize || d.KeyID != events.CheckpointKeyID(key) || !ed25519.Verify(key, d.Signed(), d.Signature) {
@@ -115,10 +116,13 @@ func (w *witnesses) keyChanged(index uint64, d events.CheckpointKeyChanged) {
 	}
 	before, known := w.keys[d.Previous]
 	endorsed := known && ed25519.Verify(before, d.Signed(), d.Endorsement)
-	first := len(w.options.Trust) == 0 && w.inForce == ""
 	switch {
-	case w.trusted[d.KeyID], first, endorsed && w.trusted[d.Previous]:
+	case len(w.options.Trust) == 0, w.trusted[d.KeyID], endorsed && w.trusted[d.Previous]:
 		w.trusted[d.KeyID] = true
+		refused := known || len(d.Endorsement) == 0 // that of a key that is not known may be right
+		if d.Previous != "" && !endorsed && refused {
+			w.report.warn(index, Unendorsed, "the checkpoint key %s replaces %s, which does not endorse it", d.KeyID, d.Previous)
+		}
 	default:
 		w.said[d.KeyID] = true
 		w.report.add(index, Untrusted, "the checkpoint key %s comes into force without the endorsement of one that is trusted", d.KeyID)

@@ -298,6 +298,8 @@ type renewals struct {
 	writing   sync.Mutex // held while rows are written; guards the fields below
 	covered   uint64     // what a renewal has copied; 0: none runs
 	overtaken bool       // a row at or below that was written
+	written   uint64     // the highest index of a row
+	rewritten uint64     // what that was when rows below it were last written over
 }
 
 func (r *renewals) reset() {
@@ -317,10 +319,20 @@ func (r *renewals) cover(applied func() uint64) uint64 {
 
 // overtake notes that rows are written. r.writing is held.
 func (r *renewals) overtake(rows []projections.Row) {
+	before := r.written
 	for _, row := range rows {
-		if row.Index <= r.covered {
-			r.overtaken = true
-			return
+		r.overtaken = r.overtaken || row.Index <= r.covered
+		r.written = max(r.written, row.Index)
+		if row.Index < before {
+			r.rewritten = before
 		}
 	}
+}
+
+// disturbed reports whether rows were written over since those of an index were
+// there.
+func (r *renewals) disturbed(index uint64) bool {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	return r.rewritten > index
 }

@@ -41,6 +41,10 @@ func (l *Log) Seal() (last uint64, err error) {
 	return last, err
 }
 
+// SealBytes is the free space that Seal takes, with the deletion of all that it
+// sealed: each begins a segment, and without room for it the log fails for good.
+func (l *Log) SealBytes() uint64 { return 2 * uint64(l.config.SegmentSize) }
+
 func (l *Log) reopen() error {
 	if err := l.store.Close(); err != nil {
 		return err

@@ -29,6 +29,8 @@ const (
 type letter struct {
 	record events.Record
 	event  events.Event
+	read   time.Time // when
+	bare   bool      // without values, whatever the webhook says
 }
 
 // body is what is posted.
@@ -90,7 +92,7 @@ func verdict(answer *http.Response) error {
 
 // post sends an event, signed, and returns the answer's header.
 func (d *Deliverer) post(ctx context.Context, w events.Webhook, l letter, at time.Time) (*http.Response, error) {
-	body, err := l.body(w.Values)
+	body, err := l.body(w.Values && !l.bare)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (c *cluster) letter(t testing.TB, index uint64) letter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return letter{r.WithEvent(e), e}
+	return letter{record: r.WithEvent(e), event: e}
 }
 
 // hook makes a webhook, or changes it.

@@ -126,6 +126,9 @@ func (c *courier) deliver(ctx context.Context, l letter) error {
 	defer c.failing.Store(false)
 	for failures := 1; ctx.Err() == nil; failures++ {
 		w, err := c.present()
+		if err == nil {
+			l, err = c.anew(l)
+		}
 		if err != nil {
 			return err
 		}

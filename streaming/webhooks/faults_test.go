@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"confman/events"
@@ -312,5 +313,47 @@ func TestAWebhookIsNotToldOfWhatIsCutOffFromIt(t *testing.T) {
 	}
 	if _, err := d.Resend(t.Context(), "w", 1); !errors.Is(err, events.ErrNotFound) {
 		t.Errorf("resent: %v", err)
+	}
+}
+
+// An event may be tried for a day. What is erased meanwhile is not told any more,
+// and of what was trimmed nobody knows whether it was erased before.
+func TestARetryDoesNotTellWhatWasErasedMeanwhile(t *testing.T) {
+	for name, change := range map[string]func(*testing.T, *cluster){
+		`"type":"erased"`: func(t *testing.T, c *cluster) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			erased, err := c.records[0].Erase([]events.Place{events.ThisValue})
+			if err != nil {
+				t.Error(err)
+			}
+			c.records[0] = erased
+		},
+		`"type":"string"`: func(_ *testing.T, c *cluster) { c.trim(1) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, posted := newCluster(), []string{}
+			s := &scripted{answer: func(n int, r *http.Request) (*http.Response, error) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					return nil, err
+				}
+				if posted = append(posted, string(body)); n == 1 {
+					change(t, c)
+					return status(500), nil
+				}
+				return status(200), nil
+			}}
+			c.elect("a")
+			w := hookTo("https://hooks.example")
+			w.Values = true
+			c.hook(w)
+			c.happens(t, "pay", events.ConfigCreated{Value: events.Value{Type: events.String, JSON: []byte(`"hunter2"`)}})
+			c.deliver(t, "a", through(s))
+			pass(time.Minute)
+			if len(posted) != 2 || !strings.Contains(posted[0], "hunter2") || strings.Contains(posted[1], "hunter2") || !strings.Contains(posted[1], name) {
+				t.Errorf("%q", posted)
+			}
+		})
 	}
 }

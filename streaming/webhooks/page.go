@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"confman/events"
 )
@@ -43,7 +44,7 @@ func (c *courier) read() (page, error) {
 		p.end = r.Index
 		switch {
 		case c.terms.selects(e) && !c.config.Node.Cut(c.terms.namespace, e.Namespace):
-			p.letters = append(p.letters, newLetter(r, e))
+			p.letters = append(p.letters, c.newLetter(r, e))
 			bytes += len(r.Body)
 		case !aboutWebhooks(e.Data.Kind()):
 			p.skipped++
@@ -63,9 +64,32 @@ func (c *courier) lost(edge uint64) {
 }
 
 // newLetter copies what is good only while it is read.
-func newLetter(r events.Record, e events.Event) letter {
+func (d *Deliverer) newLetter(r events.Record, e events.Event) letter {
 	r.Body = bytes.Clone(r.Body)
-	return letter{r.WithEvent(e), e}
+	return letter{record: r.WithEvent(e), event: e, read: d.config.Now()}
+}
+
+// letterStale is how long a letter may wait before its event is read again.
+const letterStale = time.Second
+
+// anew is a letter as its event is now: a value may have been erased while it was
+// tried again and again. What is not kept any more goes without values.
+func (d *Deliverer) anew(l letter) (letter, error) {
+	if d.config.Now().Sub(l.read) < letterStale {
+		return l, nil
+	}
+	for r, err := range d.config.Source.Records(l.record.Index - 1) {
+		if errors.Is(err, events.ErrCompacted) {
+			break
+		}
+		if err != nil {
+			return l, err
+		}
+		e, err := r.Event()
+		return d.newLetter(r, e), err
+	}
+	l.bare = true
+	return l, nil
 }
 
 // selects reports whether the webhook is told of an event: one in its namespace's

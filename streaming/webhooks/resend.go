@@ -79,7 +79,7 @@ func (d *Deliverer) letter(t terms, index uint64) (letter, error) {
 		if !t.selects(e) || d.config.Node.Cut(t.namespace, e.Namespace) {
 			break
 		}
-		return newLetter(r, e), nil
+		return d.newLetter(r, e), nil
 	}
 	return letter{}, noEvent(index)
 }

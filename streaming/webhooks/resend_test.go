@@ -109,7 +109,7 @@ func TestOneResendAtATime(t *testing.T) {
 func TestOnlySoManyDeliveriesAreRemembered(t *testing.T) {
 	var d deliveries
 	for index := range uint64(keptDeliveries + 50) {
-		d.note(letter{events.Record{Index: index}, events.Event{Data: events.ConfigDeleted{}}}, trial{}, Delivered, time.Time{})
+		d.note(letter{record: events.Record{Index: index}, event: events.Event{Data: events.ConfigDeleted{}}}, trial{}, Delivered, time.Time{})
 	}
 	rows := d.newest()
 	if len(rows) != keptDeliveries || rows[0].Index != keptDeliveries+49 || rows[len(rows)-1].Index != 50 {

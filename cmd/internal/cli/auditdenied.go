@@ -45,8 +45,8 @@ func auditDenied(env Env) *cobra.Command {
 	}
 	d.flags(cmd)
 	f := cmd.Flags()
-	d.since.flag(cmd, "since", "from this time on")
-	d.until.flag(cmd, "until", "up to this time")
+	d.since.flag(cmd, "since", "from this time on; an event is none here")
+	d.until.flag(cmd, "until", "up to this time; an event is none here")
 	f.StringVar(&d.query.Principal, "principal", "", "attempts of this principal")
 	f.StringVar(&d.query.Reason, "reason", "", strings.Join(wire.DeniedReasons(), ", "))
 	f.IntVar(&d.limit, "limit", deniedRows, "so many at most; 0: all")
@@ -90,7 +90,7 @@ func (d *deniedList) run(ctx context.Context, c *client.Client) error {
 			break
 		}
 	}
-	if failed != nil && !d.all {
+	if failed != nil && len(rows) == 0 {
 		return failed
 	}
 	return errors.Join(d.output.print(d.env.Stdout, rows, func() error { return deniedTable(d.env, rows) }), failed)

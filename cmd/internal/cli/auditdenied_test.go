@@ -83,3 +83,15 @@ func TestDenialsAreShownAlthoughANodeIsDown(t *testing.T) {
 		t.Errorf("since an event: exit %d %s", code, stderr)
 	}
 }
+
+func TestNoDenialsAndAnErrorAreNoTable(t *testing.T) {
+	s := newRoutes(t, map[string]any{"/": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusForbidden, "admin needed on /")
+	})})
+	for _, args := range [][]string{nil, {"--all-nodes"}, {"-o", "json"}} {
+		stdout, stderr, code := newShell(t, s).run(append([]string{"audit", "denied"}, args...)...)
+		if code != 5 || stdout != "" || !strings.Contains(stderr, "admin needed") {
+			t.Errorf("%v: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+}

@@ -119,7 +119,11 @@ func (e *erasing) asked(cmd *cobra.Command, found wire.Erased) error {
 // elsewhere warns of equal values that stay.
 func (e *erasing) elsewhere(found wire.Erased) {
 	if found.Elsewhere > 0 {
-		e.warn("an equal value is in %s of other keys and stays there; --everywhere takes those, too", counted(found.Elsewhere, "record"))
+		var keys []string
+		for _, o := range found.Others {
+			keys = append(keys, o.Namespace+"/"+o.Key)
+		}
+		e.warn("an equal value is in %s of other keys and stays there: %s", counted(found.Elsewhere, "record"), strings.Join(keys, ", "))
 	}
 }
 

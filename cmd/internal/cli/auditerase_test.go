@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -72,7 +73,29 @@ func TestThePastSaysThatAValueWasErased(t *testing.T) {
 	if out, stderr := admin.does(0, append([]string{"export", "shop"}, at...)...); out != "password: erased" || !strings.Contains(stderr, "erased") {
 		t.Errorf("export: %s\n%s", out, stderr)
 	}
+	for _, args := range [][]string{{"audit", "replay"}, {"audit", "replay", "--no-values"}} {
+		out, _ := admin.does(0, append(args, "shop")...)
+		if lines := strings.Split(out, "\n"); len(lines) != 3 || !strings.HasSuffix(lines[1], "  erased") || !strings.Contains(lines[2], "  erased → ") {
+			t.Errorf("%v:\n%s", args, out)
+		}
+	}
 	if out, _ := admin.does(1, "diff", "shop@"+position(then), "shop"); !strings.Contains(out, "- erased\n    + better") {
 		t.Errorf("diff:\n%s", out)
+	}
+}
+
+// The first erasure of an old history needs every member.
+func TestAnErasureThatAMemberIsMissingForSaysWhatToDo(t *testing.T) {
+	for why, hint := range map[string]string{
+		"n3 at 10.0.0.3:6100 does not answer (connection refused)": "start or remove that member, then again",
+		"n3 at 10.0.0.3:6100 knows level 3, upgrade it":            "",
+	} {
+		s := newRoutes(t, map[string]any{"POST /api/v1/audit/erasures": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			problem(w, http.StatusConflict, "feature level 4 is needed, and not every member is known to have it: "+why)
+		})})
+		_, stderr, code := newShell(t, s).run("audit", "erase", "pay", "a", "--version", "1", "--reason", "x", "--yes")
+		if code != 4 || !strings.Contains(stderr, why) || strings.Contains(stderr, "hint:") != (hint != "") || !strings.Contains(stderr, hint) {
+			t.Errorf("exit %d: %s, want the hint %q", code, stderr, hint)
+		}
 	}
 }

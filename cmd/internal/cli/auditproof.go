@@ -77,7 +77,7 @@ const auditProofHelp = `Show what proves one event: its record and those after i
 that covers them all. Who has these records and trusts the key of the checkpoint can
 compute that the event is in the history as it is shown, without asking anybody:
 
-  confman audit verify --proof FILE --trust checkpoint.pub
+  confman audit verify --proof FILE --trust checkpoint.key.pub
 
 This takes an admin of everything.`
 
@@ -190,8 +190,8 @@ func (p *eventProof) first(lines io.Reader) error {
 
 // explain says for people what the proof is.
 func (p eventProof) explain(w io.Writer, file string) error {
-	place := strings.TrimSuffix(p.Namespace+"/"+p.Key, "/")
-	fmt.Fprintf(w, "event %s is %s %s by %s at %s\n", p.Position, p.Type, visible(place), visible(p.Actor), when(p.Time))
+	place := textAfter(" of ", visible(strings.TrimSuffix(p.Namespace+"/"+p.Key, "/")))
+	fmt.Fprintf(w, "event %s is %s%s by %s at %s\n", p.Position, p.Type, place, visible(p.Actor), when(p.Time))
 	if p.Checkpoint == nil {
 		fmt.Fprintf(w, "no checkpoint covers it yet; confman audit checkpoint --sign makes one\n")
 	} else {
@@ -201,6 +201,10 @@ func (p eventProof) explain(w io.Writer, file string) error {
 	if err := (&against{}).print(w, "checked here", p.Check); err != nil || file == "" {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "to check it elsewhere, with the public key of the checkpoints: confman audit verify --proof %s --trust checkpoint.pub\n", file)
+	how := "confman audit verify --proof " + file
+	if p.Checkpoint != nil {
+		how += " --trust FILE, the public key of the checkpoints"
+	}
+	_, err := fmt.Fprintf(w, "to check it elsewhere: %s\n", how)
 	return err
 }

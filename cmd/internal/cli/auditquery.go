@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"unicode/utf8"
 
@@ -29,7 +30,7 @@ your roles let you see is shown.
 The newest 50 come as a table, its values cut to fit; --limit says how many (0: all),
 --reverse that the oldest come first. With -o ndjson or csv all that is selected is
 streamed, however much that is, to stdout or into --out FILE, which comes to be whole
-or not at all.
+or not at all; without -o the name of FILE says the format, as trail.csv does.
 
 --since and --until include the moment they name, --after and --before do not.
 
@@ -85,6 +86,9 @@ func auditQuery(env Env) *cobra.Command {
 // prepare checks what the command line says and makes a query of it.
 func (q *querying) prepare(cmd *cobra.Command, args []string) error {
 	q.query.Namespace = q.namespace
+	if !cmd.Flags().Changed("output") {
+		q.formatOf(q.out)
+	}
 	streamed := q.output.name == formatNDJSON || q.output.name == formatCSV
 	switch {
 	case len(args) == 1 && q.explicit:
@@ -112,23 +116,27 @@ func (q *querying) prepare(cmd *cobra.Command, args []string) error {
 	} else {
 		q.query.Since = q.since.time
 	}
-	if q.until.position != "" && q.query.Before != "" {
-		return usage(cmd, "--until names an event and --before another")
+	if q.until.position != "" {
+		if q.query.Before != "" {
+			return usage(cmd, "--until names an event and --before another")
+		}
+		q.query.Before = strconv.FormatUint(q.until.index()+1, 10)
 	}
 	q.query.Until = q.until.time
 	return nil
 }
 
-// run writes what the query selects to stdout or the file.
-func (q *querying) run(ctx context.Context, c *client.Client) (err error) {
-	if q.until.position != "" {
-		if _, err := c.WhoAmI(ctx); err != nil { // which says where the history stands
-			return err
-		}
-		if next := q.until.index() + 1; next <= c.Index() { // else the node would wait for it
-			q.query.Before = strconv.FormatUint(next, 10)
+// formatOf makes the format that of a file by its name, where that says it.
+func (q *querying) formatOf(name string) {
+	for _, format := range []string{formatNDJSON, formatCSV, formatJSON, formatYAML} {
+		if filepath.Ext(name) == "."+format {
+			q.output.name = format
 		}
 	}
+}
+
+// run writes what the query selects to stdout or the file.
+func (q *querying) run(ctx context.Context, c *client.Client) error {
 	if q.out == "" {
 		return q.write(ctx, c, q.env.Stdout)
 	}

@@ -123,6 +123,23 @@ func TestAuditExportsAreWhole(t *testing.T) {
 	}
 }
 
+// Without -o the name of the file says what it is to be.
+func TestAuditFilesAreWhatTheirNamesSay(t *testing.T) {
+	admin, _ := trail(t)
+	dir := t.TempDir()
+	for name, begins := range map[string]string{"a.csv": "index,position,", "a.ndjson": `{"timestamp":`, "a.json": "[\n", "a.yaml": "- timestamp:", "a.txt": "TIME ", "csv": "TIME "} {
+		file := filepath.Join(dir, name)
+		admin.does(0, "audit", "query", "--out", file)
+		if data, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(data), begins) {
+			t.Errorf("%s: %.80s, %v", name, data, err)
+		}
+	}
+	admin.does(0, "audit", "query", "--out", filepath.Join(dir, "b.csv"), "-o", "ndjson")
+	if data, err := os.ReadFile(filepath.Join(dir, "b.csv")); err != nil || !strings.HasPrefix(string(data), "{") {
+		t.Errorf("-o decides: %.80s, %v", data, err)
+	}
+}
+
 // What breaks off leaves the file that was there.
 func TestAuditExportThatFailsChangesNothing(t *testing.T) {
 	s := newRoutes(t, map[string]any{"GET /api/v1/audit": breaksOff(wire.MediaCSV, "index\n1\n2\n")})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -28,8 +29,9 @@ dropped, inserted, duplicated, swapped, cut short, re-chained (written anew with
 chain that fits, which only a checkpoint or a position kept elsewhere tells).
 
 Checkpoints count as much as the key that signed them is trusted. Give the public
-key, kept elsewhere, with --trust: without it the first key that the history itself
-names is taken. The exit code is 1 when something is wrong.`
+key, kept elsewhere, with --trust: without it the keys that the history itself names
+are taken. One that the key before does not endorse is a WARNING. The exit code is 1
+when something is wrong.`
 
 // auditCheck is audit verify.
 type auditCheck struct {
@@ -43,7 +45,7 @@ func auditVerify(env Env) *cobra.Command {
 	v := &auditCheck{connection: connection{env: env}}
 	cmd := &cobra.Command{
 		Use: "verify [FILE...]", Short: "Check that the history was not changed", Long: auditVerifyHelp,
-		Example: "  confman audit verify\n  confman audit verify --trust checkpoint.pub --position 1042-9f3c2a1b history.ndjson.gz\n  confman audit verify confman.backup",
+		Example: "  confman audit verify\n  confman audit verify --trust checkpoint.key.pub --position 1042-9f3c2a1b history.ndjson.gz\n  confman audit verify confman.backup",
 	}
 	v.flags(cmd)
 	v.untimed(cmd)
@@ -87,6 +89,19 @@ type onlineReport struct {
 	Records  *proof.Report `json:"records,omitempty"` // as they were checked here
 }
 
+// warnings are those of all members, each once, but for what the records checked
+// here say as well.
+func (r onlineReport) warnings() (all []string) {
+	for _, m := range r.Members {
+		for _, text := range m.Warnings {
+			if r.Records == nil && !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
+}
+
 func (v *auditCheck) online(ctx context.Context, c *client.Client, cmd *cobra.Command) error {
 	options, err := v.against.options(cmd)
 	if err != nil {
@@ -123,7 +138,7 @@ func (v *auditCheck) online(ctx context.Context, c *client.Client, cmd *cobra.Co
 		if err != nil {
 			return err
 		}
-		report.Records, report.OK = &checked, report.OK && checked.OK()
+		report.Records, report.OK = &checked, report.OK && proved(checked)
 	}
 	if err := v.output.print(v.env.Stdout, report, func() error { return v.memberTable(report) }); err != nil {
 		return err
@@ -243,12 +258,20 @@ func (v *auditCheck) memberTable(report onlineReport) error {
 	if err := table(v.env.Stdout, []string{"MEMBER", "FROM", "UP TO", "RESULT"}, rows); err != nil {
 		return err
 	}
+	for _, text := range report.warnings() {
+		if _, err := fmt.Fprintln(v.env.Stdout, warning(text)); err != nil {
+			return err
+		}
+	}
 	if report.Records != nil {
 		return v.against.print(v.env.Stdout, "the records, checked here", *report.Records)
 	}
-	if report.OK {
+	switch {
+	case report.Position == "" && report.OK:
+		v.note("no member was checked")
+	case report.OK:
 		v.note("the members that were checked agree at %s", report.Position)
-	} else {
+	default:
 		v.note("a member that is wrong is replaced: confman cluster remove ID, then start it under a new --id with an empty --data and --join")
 	}
 	return nil

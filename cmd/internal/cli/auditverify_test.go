@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -25,7 +26,7 @@ import (
 type notary struct {
 	api.Writer
 	api.Reader
-	key ed25519.PrivateKey
+	file string // with its key
 }
 
 func (n notary) Verify(_ context.Context, from, to uint64, progress func(uint64)) (wire.NodeVerification, error) {
@@ -51,21 +52,37 @@ func (n notary) Verify(_ context.Context, from, to uint64, progress func(uint64)
 		v.Record(r)
 	}
 	r := v.End()
-	return wire.NodeVerification{From: r.From, To: r.To, Position: r.Position().String(), Chain: r.Chain.String(), OK: r.OK()}, nil
+	found := wire.NodeVerification{From: r.From, To: r.To, Position: r.Position().String(), Chain: r.Chain.String(), OK: r.OK()}
+	for _, w := range r.Warnings {
+		found.Warnings = append(found.Warnings, w.String())
+	}
+	return found, nil
 }
 
 func (n notary) SignCheckpoint(ctx context.Context, s events.Stamp) (events.Outcome, error) {
-	public := n.key.Public().(ed25519.PublicKey)
-	if len(n.State().Cluster().CheckpointKey) == 0 {
+	data, err := os.ReadFile(n.file)
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	keys, err := cli.CheckpointKeys(data)
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	key := keys[0]
+	public := key.Public().(ed25519.PublicKey)
+	if now := ed25519.PublicKey(n.State().Cluster().CheckpointKey); !now.Equal(public) {
 		change := events.CheckpointKeyChanged{PublicKey: public, KeyID: events.CheckpointKeyID(public)}
-		change.Signature = ed25519.Sign(n.key, change.Signed())
+		if len(now) > 0 {
+			change.Previous = events.CheckpointKeyID(now)
+		}
+		change.Signature = ed25519.Sign(key, change.Signed())
 		if _, err := n.Submit(ctx, events.ChangeCheckpointKey{Change: change}, events.Stamp{Time: s.Time, ID: s.ID, Actor: events.System}); err != nil {
 			return events.Outcome{}, err
 		}
 	}
 	state := n.State()
 	c := events.Checkpoint{Cluster: state.Cluster().ID, Index: state.Index(), Chain: state.Chain(), Time: s.Time.UTC(), KeyID: events.CheckpointKeyID(public)}
-	c.Signature = ed25519.Sign(n.key, c.Signed())
+	c.Signature = ed25519.Sign(key, c.Signed())
 	return n.Submit(ctx, events.CheckpointHistory{Checkpoint: c}, s)
 }
 
@@ -84,7 +101,7 @@ func proving(t *testing.T) (*shell, *apitest.Server) {
 	if err != nil || len(keys) != 1 || events.CheckpointKeyID(keys[0].Public().(ed25519.PublicKey)) != id {
 		t.Fatalf("the key file has %v, %v, want %s", keys, err, id)
 	}
-	s := apitest.NewServer(t, func(c *api.Config) { c.Prover = notary{c.Writer, c.Reader, keys[0]} })
+	s := apitest.NewServer(t, func(c *api.Config) { c.Prover = notary{c.Writer, c.Reader, "checkpoint.key"} })
 	sh.setenv("CONFMAN_ADDR=" + s.URL)
 	sh.setenv("CONFMAN_API_KEY=" + s.Key)
 	for i := range 20 {
@@ -193,6 +210,55 @@ func TestOneEventIsProvedByItself(t *testing.T) {
 	}
 	alter(t, "p.ndjson", `"actor":"apitest"`, `"actor":"nobody"`)
 	sh.wrong("event 7: altered", "audit", "verify", "--proof", "altered", "--trust", "checkpoint.key.pub")
+}
+
+// The chain of an erased record cannot be recomputed, so whoever marks one as erased
+// could write what they like.
+func TestAForgeryThatIsMarkedAsErasedIsNotProved(t *testing.T) {
+	sh, _ := proving(t)
+	sh.ok("audit", "checkpoint", "--sign")
+	sh.ok("audit", "proof", "7", "--out", "p.ndjson")
+	data, err := os.ReadFile("p.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(data), "\n")
+	lines[1] = strings.Replace(lines[1], `,"event":`, `,"erased":true,"event":`, 1)
+	lines[1] = strings.Replace(lines[1], `"actor":"apitest"`, `"actor":"nobody"`, 1)
+	last := len(lines) - 2
+	sum := sha256.Sum256([]byte(strings.Join(lines[:last], "")))
+	was := lines[last][strings.Index(lines[last], `"sha256":"`):]
+	lines[last] = strings.Replace(lines[last], was, fmt.Sprintf("\"sha256\":\"%x\"}\n", sum), 1)
+	if err := os.WriteFile("forged", []byte(strings.Join(lines, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sh.wrong("forged: NOT PROVED: 1 event marked as erased", "audit", "verify", "--proof", "forged", "--trust", "checkpoint.key.pub")
+}
+
+// A checkpoint key that was lost must not make a history wrong for ever.
+func TestAKeyThatWasLostIsAWarning(t *testing.T) {
+	sh, _ := proving(t)
+	sh.ok("audit", "checkpoint", "--sign")
+	for from, to := range map[string]string{"checkpoint.key": "lost", "checkpoint.key.pub": "lost.pub"} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := strings.TrimSpace(sh.ok("audit", "checkpoint", "keygen", "checkpoint.key"))
+	sh.ok("audit", "checkpoint", "--sign")
+	sh.ok("audit", "export", "history.ndjson")
+	warning := "not endorsed: the checkpoint key " + id + " replaces "
+	for _, args := range [][]string{
+		nil, {"--trust", "lost.pub", "--trust", "checkpoint.key.pub"},
+		{"history.ndjson"}, {"--trust", "lost.pub", "--trust", "checkpoint.key.pub", "history.ndjson"},
+	} {
+		if said := sh.ok(append([]string{"audit", "verify"}, args...)...); strings.Count(said, "WARNING: event ") != 1 || !strings.Contains(said, warning) {
+			t.Errorf("%v: %s, want once %s", args, said, warning)
+		}
+	}
+	for _, args := range [][]string{{}, {"history.ndjson"}} {
+		sh.wrong("signed by an untrusted key: the checkpoint key "+id, append([]string{"audit", "verify", "--trust", "lost.pub"}, args...)...)
+	}
 }
 
 // memberAt is a member whose chain is another one from an event on; 0: never.

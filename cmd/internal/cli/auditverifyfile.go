@@ -34,7 +34,7 @@ func (a *against) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&a.checkpoints, "checkpoint", nil, "file with checkpoints that were kept (confman audit checkpoint -o json), which must hold; may be repeated")
 	f.StringArrayVar(&a.trust, "trust", nil, "file with the public keys (PEM) whose checkpoints count; may be repeated")
 	f.StringVar(&a.cluster, "cluster", "", "ID of the cluster whose history it must be")
-	f.BoolVar(&a.partial, "partial", false, "the history goes on elsewhere: a value may be erased by an event that is not here")
+	f.BoolVar(&a.partial, "partial", false, "the history goes on elsewhere: what may be erased by an event that is not here is not proved, and not wrong either")
 }
 
 // given reports whether there is something that only records can be held against.
@@ -120,7 +120,7 @@ func (v *auditCheck) offline(cmd *cobra.Command, paths []string) error {
 			if err := errors.Join(err, f.Close()); err != nil {
 				return err
 			}
-			reports = append(reports, fileReport{[]string{path}, report.OK(), report})
+			reports = append(reports, fileReport{[]string{path}, proved(report), report})
 			continue
 		}
 		bar := newProgress(v.env.Stderr, v.quiet, "MiB of "+path+" read", 0)
@@ -133,7 +133,10 @@ func (v *auditCheck) offline(cmd *cobra.Command, paths []string) error {
 	}
 	if len(together) > 0 {
 		report := lines.End()
-		reports = append(reports, fileReport{together, report.OK(), report})
+		if report.Cluster == "" && report.To == 0 { // not a line of it made sense
+			return fmt.Errorf("%s: no export, archive or backup of confman", names(together))
+		}
+		reports = append(reports, fileReport{together, proved(report), report})
 	}
 	err = v.output.print(v.env.Stdout, reports, func() error {
 		for _, r := range reports {
@@ -203,15 +206,29 @@ func (v *auditCheck) open(path string) (*historyFile, error) {
 	return f, nil
 }
 
+// proved reports whether nothing was found and everything was checked. What is left
+// of a record that is marked as erased only the erasure tells: without it anybody
+// could write such a record.
+func proved(r proof.Report) bool { return r.OK() && r.Pending == 0 }
+
 // print says for people what was found.
 func (a *against) print(w io.Writer, of string, r proof.Report) error {
 	verdict := "ok"
-	if !r.OK() {
+	switch {
+	case !r.OK():
 		verdict = "WRONG"
+	case !proved(r):
+		verdict = fmt.Sprintf("NOT PROVED: %s marked as erased by events that are not here, and may hold anything", counted(int(r.Pending), "event"))
+	}
+	if len(r.Warnings) > 0 {
+		verdict += ", with " + counted(len(r.Warnings), "warning")
 	}
 	lines := []string{fmt.Sprintf("%s: %s", of, verdict)}
 	for _, f := range r.Findings {
 		lines = append(lines, spelled(f.String(), 400))
+	}
+	for _, f := range r.Warnings {
+		lines = append(lines, warning(f.String()))
 	}
 	if r.More > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", r.More))
@@ -231,6 +248,11 @@ func (a *against) print(w io.Writer, of string, r proof.Report) error {
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n  "))
 	return err
+}
+
+// warning is the line about a key that the one before does not endorse.
+func warning(text string) string {
+	return "WARNING: " + spelled(text, 400) + ". Was the old key lost, and was it you? Whoever can restart the leader can do this"
 }
 
 // piped runs write beside its reader. end waits for it and returns its error; it

@@ -19,7 +19,7 @@ chain is at an event. Keep one elsewhere, and the public key with it: then nobod
 write the history up to there anew without being found out.
 
   confman audit checkpoint --limit 1 -o json > checkpoint.json
-  confman audit verify --checkpoint checkpoint.json --trust checkpoint.pub
+  confman audit verify --checkpoint checkpoint.json --trust checkpoint.key.pub
 
 The leader signs when it is started with --checkpoint-key-file (see keygen), every
 --checkpoint-interval when something happened. To change the key put the new one
@@ -82,6 +82,7 @@ only, and its public half into FILE.pub. Give FILE to all members
 change it: it is what confman audit verify --trust takes.`
 
 func checkpointKeygen(env Env) *cobra.Command {
+	quiet := false
 	cmd := &cobra.Command{
 		Use: "keygen FILE", Short: "Make a key for checkpoints", Args: arguments(1, 1), Long: keygenHelp,
 		Example: "  confman audit checkpoint keygen checkpoint.key",
@@ -97,15 +98,23 @@ func checkpointKeygen(env Env) *cobra.Command {
 		if err := writeNew(args[0]+".pub", public, 0o644); err != nil {
 			return err
 		}
+		if !quiet {
+			fmt.Fprintf(env.Stderr, "%s is the private key: give it to every member with --checkpoint-key-file, and to nobody else\n", args[0])
+			fmt.Fprintf(env.Stderr, "%s.pub is the public key: keep it away from the members; confman audit verify --trust %s.pub takes it\n", args[0], args[0])
+		}
 		_, err = fmt.Fprintln(env.Stdout, id)
 		return err
 	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no notes on stderr, only errors")
 	return cmd
 }
 
 // writeNew writes a file that must not exist: a key is not replaced by mistake.
 func writeNew(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: %w, and a key is not replaced: name another file", path, fs.ErrExist)
+	}
 	if err != nil {
 		return err
 	}

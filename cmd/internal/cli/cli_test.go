@@ -147,11 +147,13 @@ teams/web   bo      2026-01-31T12:00:00Z   -
 ID   ADDRESS         ROLE     VOTER   EVENT   LAG   CONTACT   DISK FREE          VERSION
 n1   10.0.0.1:6100   leader   yes     42      0     -         1024 of 4096 MiB   v1.2
 n2   10.0.0.2:6100   -        no      40      2     12 ms     78007 MiB          -
+n2 must be replaced: its own verification found: event 7: altered
 `},
 		{args: "cluster add n4 10.0.0.4:6100 --learner", stderr: "added n4 10.0.0.4:6100\n", change: `POST /api/v1/cluster/members {"id":"n4","address":"10.0.0.4:6100","learner":true}`},
 		{args: "cluster promote n4", stderr: "promoted n4\n", change: `POST /api/v1/cluster/members {"id":"n4"}`},
 		{args: "cluster remove n4 --yes", stderr: "removed n4\n", change: "DELETE /api/v1/cluster/members/n4"},
-		{args: "cluster transfer-leader", stderr: "leadership handed over\n", change: "POST /api/v1/cluster/transfer-leader {}"},
+		{args: "cluster transfer-leader", stderr: "leadership handed to the member that is furthest ahead\n", change: "POST /api/v1/cluster/transfer-leader {}"},
+		{args: "cluster transfer-leader n2", stderr: "leadership handed to n2\n", change: `POST /api/v1/cluster/transfer-leader {"to":"n2"}`},
 		{args: "cluster snapshot", stderr: "snapshot taken on n1 at event 42-9f3c2a1b\n", change: "POST /api/v1/cluster/snapshot"},
 		{args: "events --from 9", stdout: `{"timestamp":"2026-01-31T12:00:00Z","action":"config.updated","actor":"ana","namespace":"teams/pay","key":"k","oldValue":null,"newValue":"<1>","id":"01J","index":9,"position":"9-00000000","raftTerm":0,"raftIndex":0}
 {"timestamp":"2026-01-31T12:00:00Z","action":"config.updated","actor":"ana","namespace":"teams/pay","key":"k","oldValue":null,"newValue":"<1>","id":"01J","index":10,"position":"10-00000000","raftTerm":0,"raftIndex":0}

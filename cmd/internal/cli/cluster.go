@@ -52,7 +52,18 @@ func (s *connection) clusterTable(cluster wire.Cluster) error {
 			strconv.FormatUint(m.Lag, 10), contact, free(m.Disk), cell(m.Version),
 		})
 	}
-	return table(s.env.Stdout, []string{"ID", "ADDRESS", "ROLE", "VOTER", "EVENT", "LAG", "CONTACT", "DISK FREE", "VERSION"}, rows)
+	if err := table(s.env.Stdout, []string{"ID", "ADDRESS", "ROLE", "VOTER", "EVENT", "LAG", "CONTACT", "DISK FREE", "VERSION"}, rows); err != nil {
+		return err
+	}
+	for _, m := range cluster.Members {
+		if m.Trouble == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(s.env.Stdout, "%s must be replaced: %s\n", m.ID, spelled(m.Trouble, 400)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // free says what is known of the free space; a total of 0 is not known.
@@ -108,6 +119,9 @@ func clusterChange(env Env, cmd *cobra.Command, confirm, done string, work func(
 	}
 	return w.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		what := strings.Join(args, " ")
+		if what == "" { // only leadership goes to nobody in particular
+			what = "the member that is furthest ahead"
+		}
 		if confirm != "" {
 			if ok, err := w.confirm(cmd, "%s %s", confirm, what); !ok {
 				return err
@@ -119,7 +133,7 @@ func clusterChange(env Env, cmd *cobra.Command, confirm, done string, work func(
 		if err := work(ctx, c, args, w.write(nil)); err != nil {
 			return err
 		}
-		w.note("%s", strings.TrimSpace(done+" "+what))
+		w.note("%s %s", done, what)
 		return nil
 	})
 }
@@ -151,7 +165,7 @@ func clusterTransferLeader(env Env) *cobra.Command {
 		Use: "transfer-leader [ID]", Short: "Hand leadership to a member", Args: arguments(0, 1),
 		Long: "Hand leadership to a member, or to whichever is furthest ahead. Writes wait for\nsome milliseconds; nothing is lost.",
 	}
-	return clusterChange(env, cmd, "", "leadership handed over", func(ctx context.Context, c *client.Client, args []string, w client.Write) error {
+	return clusterChange(env, cmd, "", "leadership handed to", func(ctx context.Context, c *client.Client, args []string, w client.Write) error {
 		return c.TransferLeader(ctx, strings.Join(args, ""), w)
 	})
 }

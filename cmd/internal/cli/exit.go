@@ -128,10 +128,21 @@ func hintFor(err error) string {
 		return "it is under review: confman request list says in which publish request, and withdrawing or rejecting that unlocks it"
 	case errors.Is(err, client.ErrFrozen), errors.Is(err, client.ErrOverQuota):
 		return "confman settings get NS --resolve shows freezes, windows and quotas, and which namespace sets them"
+	case needsAbsent(err):
+		return "start or remove that member, then again"
 	case errors.Is(err, client.ErrRedirect):
 		return "if that is a member of your cluster, add it to CONFMAN_ADDR"
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return "CONFMAN_ADDR says who is asked, confman cluster status who answers"
 	}
 	return ""
+}
+
+// needsAbsent reports whether something new to the history was refused because a
+// member does not answer: only its absence, not its release, is in the way. The
+// server has no type of problem for it, so its words decide.
+func needsAbsent(err error) bool {
+	var p *client.Problem
+	return errors.As(err, &p) && errors.Is(err, client.ErrConflict) &&
+		strings.Contains(p.Detail, "feature level") && strings.Contains(p.Detail, "does not answer")
 }

@@ -105,6 +105,9 @@ func (s *connection) showExplanation(w io.Writer, e wire.Explanation) error {
 
 // valueLine is the value on one line, with its type and version.
 func valueLine(e wire.ConfigEntry) string {
+	if e.Type == typeErased {
+		return fmt.Sprintf("%s (version %d)", erasedText, e.Version)
+	}
 	return fmt.Sprintf("%s (%s, version %d)", valueCell(e.Type, e.Value), e.Type, e.Version)
 }
 

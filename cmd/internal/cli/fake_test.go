@@ -173,7 +173,7 @@ func (s *server) administration(mux *http.ServeMux) {
 			ID: "01C", NodeID: "n1", LeaderID: "n1", Term: 5, EventIndex: 42, Position: "42-9f3c2a1b", Quorum: true,
 			Members: []wire.Member{
 				{ID: "n1", Address: "10.0.0.1:6100", Role: "leader", Voter: true, AppliedIndex: 42, Version: "v1.2", Disk: &wire.Disk{Total: 4 << 30, Free: 1 << 30}},
-				{ID: "n2", Address: "10.0.0.2:6100", Voter: false, AppliedIndex: 40, Lag: 2, LastContactMs: new(int64(12)), Disk: &wire.Disk{Free: 78007 << 20}},
+				{ID: "n2", Address: "10.0.0.2:6100", Voter: false, AppliedIndex: 40, Lag: 2, LastContactMs: new(int64(12)), Disk: &wire.Disk{Free: 78007 << 20}, Trouble: "its own verification found: event 7: altered"},
 			},
 		})
 	})

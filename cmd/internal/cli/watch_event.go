@@ -55,23 +55,24 @@ func (t *eventTable) happened(e *wire.Event) string {
 		}
 		return cell(compact.String())
 	}
-	value := func(version uint64, text *string) string {
-		if t.bare || text == nil {
+	value := func(version uint64, valueType string, value json.RawMessage) string {
+		text := bareText(value)
+		switch {
+		case valueType == typeErased:
+			return erasedText
+		case t.bare || text == nil:
 			return "version " + strconv.FormatUint(version, 10)
 		}
 		return cell(*text)
 	}
-	now := value(change.Version, bareText(change.Value))
-	switch change.Type {
-	case "":
+	now := value(change.Version, change.Type, change.Value)
+	if change.Type == "" {
 		now = "deleted"
-	case typeErased:
-		now = erasedText
 	}
 	if change.Previous == nil {
 		return now
 	}
-	return value(change.Previous.Version, bareText(change.Previous.Value)) + " → " + now
+	return value(change.Previous.Version, change.Previous.Type, change.Previous.Value) + " → " + now
 }
 
 // changeOf is the data of an event about a key.

@@ -50,7 +50,7 @@ func (c cluster) Status(ctx context.Context) (api.Status, error) {
 	}
 	for _, m := range members {
 		w := wire.Member{
-			ID: m.ID, Address: m.Address, Voter: m.Voter, AppliedIndex: m.EventIndex, Lag: newest - m.EventIndex,
+			ID: m.ID, Address: m.Address, Voter: m.Voter, AppliedIndex: m.EventIndex, Lag: newest - m.EventIndex, Trouble: m.Trouble,
 		}
 		if m.Error == "" {
 			w.Role = role(m.Role)

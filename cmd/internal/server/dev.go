@@ -41,6 +41,7 @@ type devOptions struct {
 	output   string
 	logLevel string
 	watches  WatchOptions
+	proofKey string // file
 }
 
 // devReady is what dev prints when it is ready.
@@ -66,6 +67,7 @@ func Dev(env cli.Env) *cobra.Command {
 	f.StringVar(&o.adminKey, "admin-key", "", "the first admin key, 16 bytes or more (default: made up)")
 	f.StringVarP(&o.output, "output", "o", "table", "table or json (one line)")
 	f.StringVar(&o.logLevel, "log-level", "error", "debug, info, warn or error")
+	f.StringVar(&o.proofKey, "checkpoint-key-file", "", "file with the Ed25519 key that signs checkpoints of the history, as of serve")
 	o.watches.flags(f)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if _, err := settings.Load(f, env.Environ, "", cli.Settings(cmd.Root())...); err != nil {
@@ -180,7 +182,7 @@ func (d *devCluster) keep(name, given string, makeUp func() string) (string, err
 func (d *devCluster) serveOptions(i int) Options {
 	return Options{
 		Node:     NodeOptions{ID: d.nodes[i].ID, Listen: d.listen[i], Data: filepath.Join(d.options.data, d.nodes[i].ID)},
-		LogLevel: d.options.logLevel, Watches: d.options.watches,
+		LogLevel: d.options.logLevel, Watches: d.options.watches, Proof: ProofOptions{KeyFile: d.options.proofKey},
 		Webhooks: WebhookOptions{Allowed: []string{"127.0.0.0/8", "::1/128"}}, // to try them
 	}
 }
@@ -323,7 +325,7 @@ func (d *devCluster) start(env cli.Env, i int) (child, error) {
 	}
 	cmd := exec.Command(self, "serve", "--id", o.Node.ID, "--listen", o.Node.Listen, "--data", o.Node.Data, "--peers", peers[1:],
 		"--cluster-token-file", filepath.Join(d.options.data, "cluster-token"),
-		"--bootstrap-admin-key-file", filepath.Join(d.options.data, "admin-key"), "--log-level", o.LogLevel,
+		"--bootstrap-admin-key-file", filepath.Join(d.options.data, "admin-key"), "--log-level", o.LogLevel, "--checkpoint-key-file", o.Proof.KeyFile,
 		"--max-watches", strconv.Itoa(o.Watches.Max), "--max-watches-per-principal", strconv.Itoa(o.Watches.MaxPerPrincipal))
 	cmd.Stderr = env.Stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.Getenv("TMPDIR")}

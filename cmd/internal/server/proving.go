@@ -54,6 +54,9 @@ func (p prover) Verify(ctx context.Context, from, to uint64, progress func(at ui
 	if !found.OK {
 		found.At, found.Problem = r.Findings[0].Index, r.Findings[0].String()
 	}
+	for _, w := range r.Warnings {
+		found.Warnings = append(found.Warnings, w.String())
+	}
 	return found, err
 }
 

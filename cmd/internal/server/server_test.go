@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -126,6 +129,25 @@ func TestDevTakesTheGivenAdminKey(t *testing.T) {
 	}
 	if _, err := os.Stat(ready.Data); err == nil {
 		t.Errorf("%s is left behind", ready.Data)
+	}
+}
+
+func TestDevSignsCheckpointsWithTheKeyThatItIsGiven(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "checkpoint.key")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ready, _ := dev(t, "--listen", freeAddress(t), "--checkpoint-key-file", file)
+	if code, text := request(t, "POST", ready.Nodes[0].URL+"/api/v1/audit/checkpoints", ready.AdminKey, ""); code != http.StatusCreated {
+		t.Errorf("%d %s", code, text)
 	}
 }
 
