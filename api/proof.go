@@ -59,7 +59,12 @@ func (x *exchange) proof() error {
 			return x.brokeOff(err)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if erased := x.Reader.State().Cluster().Erased; to == x.state.Index() && erased > to {
+		err = fmt.Errorf("event %d erased something meanwhile, and what was written lacks it: %w", erased, events.ErrUnavailable)
+	} else {
+		err = w.Close()
+	}
+	if err != nil {
 		return x.brokeOff(err)
 	}
 	if err := buffer.Flush(); err != nil {

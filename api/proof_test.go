@@ -16,6 +16,7 @@ import (
 	"confman/api/wire"
 	"confman/events"
 	"confman/events/proof"
+	"confman/projections"
 )
 
 // notary proves what a node in memory has; what it finds is up to the test.
@@ -112,6 +113,38 @@ func TestTheRecordsProveThemselves(t *testing.T) {
 	b.do("GET", "/api/v1/audit/proof?from=14", nil).is(410)
 	if r := verified(t, b.do("GET", "/api/v1/audit/proof", nil).is(200).body, proof.Options{}); !r.OK() || r.From != 15 {
 		t.Errorf("after a trim: %+v", r)
+	}
+}
+
+// disturbed does something when a history is read.
+type disturbed struct {
+	Reader
+	do func()
+}
+
+func (d *disturbed) History(index uint64) (*projections.History, func()) {
+	if do := d.do; do != nil {
+		d.do = nil
+		do()
+	}
+	return d.Reader.History(index)
+}
+
+// Records that lack what a later event erased do not verify without that event. An
+// answer into which an erasure comes is none.
+func TestAnErasureBreaksOffAProof(t *testing.T) {
+	b := newGoverned(t)
+	b.put("pay", "db", `"hunter2"`)
+	b.put("pay", "db", `"better"`)
+	const path = "/api/v1/audit/proof"
+	reader := b.server.Reader
+	b.server.Reader = &disturbed{reader, func() {
+		b.server.Reader = reader
+		b.do("POST", erasuresPath, `{"namespace":"pay","key":"db","version":1,"reason":"leaked"}`).is(201)
+	}}
+	b.do("GET", path, nil).is(503).contains("erased something meanwhile")
+	if r := verified(t, b.do("GET", path, nil).is(200).body, proof.Options{}); !r.OK() || r.Erased != 2 {
+		t.Errorf("then: %+v", r)
 	}
 }
 

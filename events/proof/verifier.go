@@ -207,6 +207,9 @@ func (v *Verifier) Ends(chain events.Chain) {
 	}
 }
 
+// GoesOn says that the history goes on after what was read (see Options.Partial).
+func (v *Verifier) GoesOn() { v.options.Partial = true }
+
 // Add reports something that the caller found around the records.
 func (v *Verifier) Add(index uint64, kind Kind, format string, args ...any) {
 	v.report.add(index, kind, format, args...)
