@@ -300,12 +300,12 @@ func (x *exchange) collect(w *auditWalk, l lines, body *[]byte, size int) error 
 	})
 }
 
-// brokeOff ends an export that cannot go on. When lines were sent already the
+// brokeOff ends a long answer that cannot go on. When lines were sent already the
 // connection is cut, so that nobody takes them for the whole.
 func (x *exchange) brokeOff(err error) error {
 	if x.code == 0 {
 		return err
 	}
-	x.Log.Error().Err(err).Str("correlationId", x.correlation).Msg("audit export broke off")
+	x.Log.Error().Err(err).Str("correlationId", x.correlation).Str("route", x.endpoint.pattern).Msg("a long answer broke off")
 	panic(http.ErrAbortHandler)
 }

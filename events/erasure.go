@@ -87,7 +87,7 @@ type EraseValues struct {
 	Records   []ErasedRecord
 	Values    []Value   // what is erased; not recorded
 	Touched   []Subject // TheEntry and TheDraft of each key whose records are touched
-	AsOf      uint64    // event index as of which the records were looked for
+	AsOf      uint64    // event index as of which they were looked for: what came since may hold a value too
 }
 
 func (c EraseValues) decide(d *decision) error {
@@ -120,6 +120,9 @@ func (c EraseValues) decide(d *decision) error {
 		} else {
 			now := d.view.Entry(s.Namespace, s.Name)
 			v, revision = now.Value, now.Revision
+		}
+		if revision > c.AsOf {
+			return refuse(ErrConflict, "%s was changed meanwhile, by event %d; ask again", what, revision)
 		}
 		d.holds(s, revision)
 		if slices.ContainsFunc(c.Values, func(erased Value) bool { return len(v.JSON) > 0 && bytes.Equal(v.JSON, erased.JSON) }) {

@@ -71,8 +71,11 @@ func TestAnErasureIsRefusedWhileTheValueStands(t *testing.T) {
 	secret := events.Value{Type: events.String, JSON: []byte(leaked)}
 	w := world{
 		index: 9, cluster: events.Cluster{ID: "c", Level: 4, Revision: 1},
-		entries: map[[2]string]events.Entry{{"pay", "live"}: {Namespace: "pay", Key: "live", Value: secret, Version: 1, Revision: 3}},
-		drafts:  map[[2]string]events.Draft{{"pay", "draft"}: {Namespace: "pay", Key: "draft", Value: events.Value{Type: events.SecretRef, JSON: []byte(leaked)}, Revision: 4}},
+		entries: map[[2]string]events.Entry{
+			{"pay", "live"}:  {Namespace: "pay", Key: "live", Value: secret, Version: 1, Revision: 3},
+			{"pay", "moved"}: {Namespace: "pay", Key: "moved", Value: events.Value{Type: events.Number, JSON: []byte("1")}, Version: 2, Revision: 3},
+		},
+		drafts: map[[2]string]events.Draft{{"pay", "draft"}: {Namespace: "pay", Key: "draft", Value: events.Value{Type: events.SecretRef, JSON: []byte(leaked)}, Revision: 4}},
 	}
 	one := []events.ErasedRecord{{Index: 2, Values: []events.Place{events.ThisValue}}}
 	touch := func(noun events.Noun, key string) []events.Subject {
@@ -82,12 +85,13 @@ func TestAnErasureIsRefusedWhileTheValueStands(t *testing.T) {
 		c    events.EraseValues
 		want error
 	}{
-		"live":      {events.EraseValues{Reason: "r", Records: one, Values: []events.Value{secret}, Touched: touch(events.TheEntry, "live")}, events.ErrConflict},
-		"a draft":   {events.EraseValues{Reason: "r", Records: one, Values: []events.Value{secret}, Touched: touch(events.TheDraft, "draft")}, events.ErrConflict},
-		"no reason": {events.EraseValues{Records: one, Values: []events.Value{secret}}, events.ErrInvalid},
-		"nothing":   {events.EraseValues{Reason: "r", Values: []events.Value{secret}}, events.ErrNotFound},
-		"too many":  {events.EraseValues{Reason: "r", Records: make([]events.ErasedRecord, events.MaxErased+1)}, events.ErrTooLarge},
-		"gone":      {events.EraseValues{Reason: "r", Records: one, Values: []events.Value{secret}, Touched: touch(events.TheEntry, "other")}, nil},
+		"live":                               {events.EraseValues{Reason: "r", AsOf: 9, Records: one, Values: []events.Value{secret}, Touched: touch(events.TheEntry, "live")}, events.ErrConflict},
+		"a draft":                            {events.EraseValues{Reason: "r", AsOf: 9, Records: one, Values: []events.Value{secret}, Touched: touch(events.TheDraft, "draft")}, events.ErrConflict},
+		"changed since they were looked for": {events.EraseValues{Reason: "r", AsOf: 2, Records: one, Values: []events.Value{secret}, Touched: touch(events.TheEntry, "moved")}, events.ErrConflict},
+		"no reason":                          {events.EraseValues{Records: one, Values: []events.Value{secret}}, events.ErrInvalid},
+		"nothing":                            {events.EraseValues{Reason: "r", Values: []events.Value{secret}}, events.ErrNotFound},
+		"too many":                           {events.EraseValues{Reason: "r", Records: make([]events.ErasedRecord, events.MaxErased+1)}, events.ErrTooLarge},
+		"gone":                               {events.EraseValues{Reason: "r", AsOf: 9, Records: one, Values: []events.Value{secret}, Touched: touch(events.TheEntry, "other")}, nil},
 	} {
 		p, err := events.Rules{}.Decide(w, tt.c, events.Stamp{Time: time.Unix(1, 0), Actor: "ann"})
 		if !errors.Is(err, tt.want) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"confman/events"
+	"confman/events/proof"
 	"confman/replication/disk"
 )
 
@@ -108,6 +109,7 @@ func (n *Node) begin(ctx context.Context) error {
 		}
 	}
 	n.waiting.Store(nil)
+	n.upkeep.archive.header = proof.Header{Cluster: n.cluster(), Node: n.config.ID}
 	if n.config.Retention.Events > 0 || n.config.Retention.Age > 0 {
 		n.done.Go(func() { n.retain(ctx, e) })
 	}

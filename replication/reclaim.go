@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"confman/events/proof"
 	"confman/projections"
 	"confman/replication/disk"
 )
@@ -48,7 +47,6 @@ func (u *upkeep) look() Upkeep {
 // tend gives back the bytes of what was trimmed and destroys those of what was
 // erased, until the context ends.
 func (n *Node) tend(ctx context.Context, e *engine) {
-	n.upkeep.archive.header = proof.Header{Cluster: n.cluster(), Node: n.config.ID}
 	tick := time.NewTicker(cmp.Or(n.config.tuning.retention, retentionInterval))
 	defer tick.Stop()
 	said := "" // so that one trouble is logged once

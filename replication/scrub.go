@@ -36,6 +36,8 @@ type scrubs struct {
 	path string
 	wake chan struct{} // something is pending
 
+	begun uint64 // the erasure whose scrubbing was last said to begin; scrub's
+
 	mu   sync.Mutex // guards the fields below
 	read bool
 	now  scrubbing
@@ -151,7 +153,10 @@ func (n *Node) scrub(ctx context.Context, e *engine) error {
 	if err != nil || !what.pending() {
 		return err
 	}
-	n.config.Log.Info().Uint64("erasure", what.Erasure).Msg("destroying what was erased")
+	if s.begun != what.Erasure {
+		s.begun = what.Erasure
+		n.config.Log.Info().Uint64("erasure", what.Erasure).Msg("destroying what was erased")
+	}
 	if err := n.purgeLog(ctx, e, what.RaftIndex); err != nil {
 		return fmt.Errorf("destroy what event %d erased: %w", what.Erasure, err)
 	}

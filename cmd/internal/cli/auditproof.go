@@ -128,7 +128,7 @@ func auditProof(env Env) *cobra.Command {
 		if err := s.output.print(env.Stdout, found, func() error { return found.explain(env.Stdout, out) }); err != nil {
 			return err
 		}
-		if !found.Check.OK() {
+		if !proved(found.Check) {
 			return errFindings()
 		}
 		return nil
@@ -136,37 +136,65 @@ func auditProof(env Env) *cobra.Command {
 }
 
 // prove fetches the records from an event to the checkpoint that covers it, and
-// checks them.
+// checks them. What is left of an erased record only the erasure tells, so then
+// the records go on up to that.
 func prove(ctx context.Context, c *client.Client, p events.Position) (found eventProof, err error) {
-	for kept, err := range c.Checkpoints(ctx, 0, client.Read{}) {
+	if found.Checkpoint, err = covering(ctx, c, p.Index); err != nil {
+		return found, err
+	}
+	var to uint64
+	if found.Checkpoint != nil {
+		to = found.Checkpoint.Event
+	}
+	if err := found.fetch(ctx, c, p, to); err != nil || found.Check.Pending == 0 {
+		return found, err
+	}
+	for erasure, err := range c.Audit(ctx, client.AuditQuery{Action: string(events.HistoryErased{}.Kind()), Page: 1}, client.Read{}) {
 		if err != nil {
 			return found, err
 		}
-		if kept.Index < p.Index {
+		to = max(to, erasure.Index)
+		break // the newest
+	}
+	return found, found.fetch(ctx, c, p, to)
+}
+
+// covering is the oldest checkpoint that covers an event, nil when none does.
+func covering(ctx context.Context, c *client.Client, index uint64) (oldest *wire.Checkpoint, err error) {
+	for kept, err := range c.Checkpoints(ctx, 0, client.Read{}) {
+		if err != nil {
+			return nil, err
+		}
+		if kept.Index < index {
 			break
 		}
-		found.Checkpoint = &kept // the oldest that covers it comes last
+		oldest = &kept
 	}
-	to := ""
-	if found.Checkpoint != nil {
-		to = strconv.FormatUint(found.Checkpoint.Event, 10)
+	return oldest, nil
+}
+
+// fetch reads the records from an event to another, 0: the newest, and checks them.
+func (p *eventProof) fetch(ctx context.Context, c *client.Client, from events.Position, to uint64) error {
+	end := ""
+	if to > 0 {
+		end = strconv.FormatUint(to, 10)
 	}
 	var records bytes.Buffer
-	if err := c.Proof(ctx, p.String(), to, &records); err != nil {
-		return found, err
+	if err := c.Proof(ctx, from.String(), end, &records); err != nil {
+		return err
 	}
-	found.Records = records.String()
+	p.Records = records.String()
 	o := proof.Options{Partial: true}
-	if p.Proof != "" {
-		o.Positions = []events.Position{p}
+	if from.Proof != "" {
+		o.Positions = []events.Position{from}
 	}
-	if found.Checkpoint != nil && len(found.Checkpoint.PublicKey) > 0 {
-		o.Key = found.Checkpoint.PublicKey
+	if p.Checkpoint != nil && len(p.Checkpoint.PublicKey) > 0 {
+		o.Key = p.Checkpoint.PublicKey
 	}
 	checker := proof.NewVerifier(o)
-	checker.Read(strings.NewReader(found.Records))
-	found.Check = checker.End()
-	return found, found.first(strings.NewReader(found.Records))
+	checker.Read(strings.NewReader(p.Records))
+	p.Check = checker.End()
+	return p.first(strings.NewReader(p.Records))
 }
 
 // first notes what the first record is.

@@ -261,6 +261,21 @@ func TestAKeyThatWasLostIsAWarning(t *testing.T) {
 	}
 }
 
+// What is left of an erased record is proved by its erasure, so the proof goes on
+// up to that.
+func TestAnErasedEventIsProvedUpToItsErasure(t *testing.T) {
+	sh, s := proving(t)
+	s.Set("pay", "db", "hunter2")
+	index, _, _ := strings.Cut(s.Position(), "-")
+	s.Set("pay", "db", "better")
+	sh.ok("audit", "checkpoint", "--sign")
+	sh.ok("audit", "erase", "pay", "db", "--version", "1", "--reason", "leaked", "--yes")
+	if said := sh.ok("audit", "proof", index, "--out", "p.ndjson"); !strings.Contains(said, "checked here: ok") {
+		t.Errorf("%s", said)
+	}
+	sh.ok("audit", "verify", "--proof", "p.ndjson", "--trust", "checkpoint.key.pub")
+}
+
 // memberAt is a member whose chain is another one from an event on; 0: never.
 func memberAt(t *testing.T, id string, members *[]wire.Member, deviates uint64, wrong string) *httptest.Server {
 	chain := func(index uint64) string {
