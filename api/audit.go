@@ -29,11 +29,9 @@ func (x *exchange) answerAudit(defaultRows int) error {
 	if err != nil {
 		return err
 	}
-	oldest, err := x.positionOf(x.state.Oldest())
-	if err != nil {
+	if err := x.tellOldest(); err != nil {
 		return err
 	}
-	x.set("X-Confman-Oldest", oldest.String())
 	switch x.prefers(wire.MediaJSON, wire.MediaNDJSON, wire.MediaCSV) {
 	case wire.MediaNDJSON:
 		return x.exportAudit(q, ndjsonLines())
@@ -41,6 +39,23 @@ func (x *exchange) answerAudit(defaultRows int) error {
 		return x.exportAudit(q, csvLines())
 	}
 	return x.sendAudit(q, defaultRows)
+}
+
+// tellOldest says where the history that is kept begins. It goes by one history:
+// the horizon may move between two.
+func (x *exchange) tellOldest() error {
+	h, release := x.Reader.History(x.Reader.State().Index())
+	defer release()
+	oldest := events.Position{Index: h.Oldest()}
+	r, err := h.Record(oldest.Index)
+	switch {
+	case err == nil:
+		oldest = r.Position()
+	case !errors.Is(err, events.ErrNotFound): // nothing is kept but the edge
+		return err
+	}
+	x.set(wire.HeaderOldest, oldest.String())
+	return nil
 }
 
 // auditQuery reads the filters. What is selected ends at the present.

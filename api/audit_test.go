@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"confman/api/wire"
 	"confman/events"
+	"confman/projections"
 )
 
 func auditIndex(e wire.AuditEvent) string { return strconv.FormatUint(e.Index, 10) }
@@ -315,4 +317,31 @@ func TestHistoryTellsEveryVersion(t *testing.T) {
 		t.Errorf("%+v", back)
 	}
 	b.do("GET", "/api/v1/namespaces/pay/history/none", nil).problem(404, wire.ProblemNotFound)
+}
+
+// overtaken is a reader to whom something happens when it is first asked for the
+// past.
+type overtaken struct {
+	Reader
+	once sync.Once
+	by   func()
+}
+
+func (o *overtaken) History(index uint64) (*projections.History, func()) {
+	o.once.Do(o.by)
+	return o.Reader.History(index)
+}
+
+// The horizon may move between a look at the present and one at the past.
+func TestATrimMeanwhileDoesNotFailTheAudit(t *testing.T) {
+	b := newBench(t)
+	for i := range 5 {
+		b.put("pay", "a", fmt.Sprint(i))
+	}
+	oldest := b.node.State().Index() - 1
+	b.server.Reader = &overtaken{Reader: b.server.Reader, by: func() { b.trim(oldest) }}
+	r := b.do("GET", fmt.Sprintf("/api/v1/audit?order=asc&after=%d", oldest), nil).is(200)
+	if got := r.header.Get(wire.HeaderOldest); !strings.HasPrefix(got, fmt.Sprintf("%d-", oldest)) {
+		t.Errorf("the oldest is said to be %q, want %d", got, oldest)
+	}
 }
