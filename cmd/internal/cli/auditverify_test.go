@@ -349,7 +349,12 @@ func TestABackupIsRecognisedByItsBeginning(t *testing.T) {
 		t.Fatal(err)
 	}
 	sh := &shell{t: t, environ: []string{"HOME=" + t.TempDir()}}
-	if _, stderr, code := sh.run("audit", "verify", path); code != cli.ExitFailure || !strings.Contains(stderr, "verify backup") {
-		t.Errorf("exit %d: %s", code, stderr)
+	for _, noun := range []string{"audit", "backup"} {
+		if _, stderr, code := sh.run(noun, "verify", path); code != cli.ExitFailure || !strings.Contains(stderr, "verify backup") {
+			t.Errorf("%s verify: exit %d: %s", noun, code, stderr)
+		}
+	}
+	if _, stderr, code := sh.run("backup", "verify"); code != cli.ExitUsage || !strings.Contains(stderr, "too few arguments") {
+		t.Errorf("without a file: exit %d: %s", code, stderr)
 	}
 }

@@ -15,7 +15,8 @@ as of one event, while the cluster goes on. The file comes to be whole or not at
 readable by you only: it holds every value. The position that it is of is printed.
 This takes an admin of everything.
 
-confman audit verify FILE checks it.`
+confman backup verify FILE checks it, as confman audit verify FILE does. A backup
+into a file of that name is one into ./verify.`
 
 func backup(env Env) *cobra.Command {
 	s := &connection{env: env}
@@ -27,6 +28,7 @@ func backup(env Env) *cobra.Command {
 	s.reach(cmd)
 	s.untimed(cmd)
 	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
+	cmd.AddCommand(backupVerify(env))
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		var position string
 		take := func(w io.Writer) (err error) {
@@ -53,6 +55,14 @@ func backup(env Env) *cobra.Command {
 		_, err = fmt.Fprintln(env.Stdout, position)
 		return err
 	})
+}
+
+// backupVerify is audit verify for files alone.
+func backupVerify(env Env) *cobra.Command {
+	cmd := auditVerify(env)
+	cmd.Use, cmd.Short, cmd.Args = "verify FILE...", "Check that a backup was not changed", arguments(1, 1000)
+	cmd.Example = "  confman backup verify --trust checkpoint.key.pub confman.backup"
+	return cmd
 }
 
 // tally counts the bytes that pass.
