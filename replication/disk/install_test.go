@@ -358,3 +358,28 @@ func FuzzEntry(f *testing.F) {
 		}
 	})
 }
+
+// Raft's log of a node that was sent a snapshot need not reach to it, and marking
+// the same place again changes nothing about that; a place that was reached by the
+// log does.
+func TestAMarkerAtAnInstalledSnapshotPromisesNoLog(t *testing.T) {
+	from, dir := open(t, t.TempDir()), t.TempDir()
+	to := open(t, dir)
+	write(t, from, history(seeded(t), 100)...)
+	if _, err := to.Install(bytes.NewReader(copyOf(t, from, 100)), Boundary{Version: 1, Index: 70}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		at, boundary uint64
+		installed    bool
+	}{{100, 70, true}, {100, 110, true}, {101, 110, false}, {101, 111, false}} { // the state of 100 is of Raft entry 110
+		m := at(tt.at)
+		m.Snapshot = Boundary{Version: 1, Index: tt.boundary}
+		if err := to.Mark(m); err != nil {
+			t.Fatal(err)
+		}
+		if got := to.Marker(); got.Installed != tt.installed {
+			t.Errorf("marked at %d, snapshot %d: %+v, want installed %v", tt.at, tt.boundary, got, tt.installed)
+		}
+	}
+}

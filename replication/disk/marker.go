@@ -52,11 +52,15 @@ type Marker struct {
 	// caller with another one rebuilds the views (see Rebuild).
 	Views int `json:"views"`
 	// Installed says that the views came as a stream: Raft's log may end before
-	// it. With a marker of this node's own the log reaches at least to it.
+	// it. With a marker of this node's own that is beyond the stream's the log reaches
+	// at least to it.
 	Installed bool             `json:"installed,omitempty"`
 	Time      time.Time        `json:"time"`           // for people; no rule reads it
 	Logs      map[string]int64 `json:"logs,omitempty"` // durable bytes of Badger's memtable logs
 }
+
+// floor is the Raft entry up to which the marker needs no log.
+func (m Marker) floor() uint64 { return max(m.RaftIndex, m.Snapshot.Index) }
 
 // Marker returns the newest durable marker, the zero Marker when there is none.
 func (s *Store) Marker() Marker {
@@ -77,11 +81,13 @@ func (s *Store) Mark(m Marker) error {
 		return fmt.Errorf("mark %d: %w", m.Index, err)
 	}
 	defer g.release()
-	if last := s.Marker(); m.Index < last.Index || m.RaftIndex < last.RaftIndex || m.Snapshot.Index < last.Snapshot.Index {
+	last := s.Marker()
+	if m.Index < last.Index || m.RaftIndex < last.RaftIndex || m.Snapshot.Index < last.Snapshot.Index {
 		return fmt.Errorf("mark event %d, Raft entry %d, snapshot %d; have %d, %d, %d: %w",
 			m.Index, m.RaftIndex, m.Snapshot.Index, last.Index, last.RaftIndex, last.Snapshot.Index, ErrBehind)
 	}
-	if m, err = s.writeMarker(g, m, s.Marker().Logs); err != nil {
+	m.Installed = last.Installed && m.floor() <= last.floor() // nothing has come by the log since
+	if m, err = s.writeMarker(g, m, last.Logs); err != nil {
 		return fmt.Errorf("mark %d: %w", m.Index, err)
 	}
 	s.mu.Lock()
