@@ -86,7 +86,7 @@ func (s *Store) Mark(m Marker) error {
 		return fmt.Errorf("mark event %d, Raft entry %d, snapshot %d; have %d, %d, %d: %w",
 			m.Index, m.RaftIndex, m.Snapshot.Index, last.Index, last.RaftIndex, last.Snapshot.Index, ErrBehind)
 	}
-	m.Installed = last.Installed && m.floor() <= last.floor() // nothing has come by the log since
+	m.Installed = m.Installed || last.Installed && m.floor() <= last.floor() // nothing has come by the log since
 	if m, err = s.writeMarker(g, m, last.Logs); err != nil {
 		return fmt.Errorf("mark %d: %w", m.Index, err)
 	}
