@@ -39,6 +39,8 @@ type shaped interface {
 var catalogue = kinds{
 	ClusterFormed{}.Kind():        {{1, as[ClusterFormed]}},
 	ClusterUpgraded{}.Kind():      {{1, as[ClusterUpgraded]}},
+	ClusterRecovered{}.Kind():     {{5, as[ClusterRecovered]}},
+	ClusterRestored{}.Kind():      {{5, as[ClusterRestored]}},
 	HistoryTrimmed{}.Kind():       {{2, as[HistoryTrimmed]}},
 	HistoryErased{}.Kind():        {{4, as[HistoryErased]}},
 	HistoryCheckpointed{}.Kind():  {{4, as[HistoryCheckpointed]}},

@@ -74,6 +74,9 @@ func (c CheckpointHistory) decide(d *decision) error {
 		return Invalid("/index", "is %d, and the newest event is %d", c.Checkpoint.Index, newest)
 	}
 	cluster := d.view.Cluster()
+	if c.Checkpoint.Cluster != cluster.ID {
+		return refuse(ErrConflict, "the checkpoint is of cluster %s, the history of %s", c.Checkpoint.Cluster, cluster.ID)
+	}
 	if !c.Checkpoint.Verify(cluster.CheckpointKey) {
 		return refuse(ErrConflict, "the checkpoint is signed by key %s, the history names %s", c.Checkpoint.KeyID, CheckpointKeyID(cluster.CheckpointKey))
 	}

@@ -4,7 +4,8 @@ import "time"
 
 // Cluster is what the history says about the cluster itself.
 type Cluster struct {
-	ID       string    `json:"id"` // ULID, minted when the cluster was formed; empty before
+	ID       string    `json:"id"`              // ULID, minted when the cluster was formed; empty before
+	Former   []string  `json:"former,omitzero"` // IDs that the history had before, oldest first; see [ClusterRecovered]
 	FormedAt time.Time `json:"formedAt,omitzero"`
 	Level    Level     `json:"level,omitzero"`   // 0: FirstLevel; see FeatureLevel
 	Horizon  Horizon   `json:"horizon,omitzero"` // the zero value: nothing was trimmed

@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"strings"
 	"testing"
@@ -124,7 +125,7 @@ func TestDigestsOfErasedRecordsAreNotShown(t *testing.T) {
 
 func TestCheckpointsAreTakenOnlyFromTheKeyOfTheHistory(t *testing.T) {
 	one, two := checkpointKey(1), checkpointKey(2)
-	w := world{index: 2000, cluster: events.Cluster{ID: "c", Level: 4, Revision: 1, CheckpointKey: publicOf(one)}}
+	w := world{index: 2000, cluster: events.Cluster{ID: goldenCheckpoint().Cluster, Level: 4, Revision: 1, CheckpointKey: publicOf(one)}}
 	decide := func(c events.Command) error {
 		_, err := events.Rules{}.Decide(w, c, events.Stamp{Time: time.Unix(1, 0), Actor: events.System})
 		return err
@@ -137,12 +138,15 @@ func TestCheckpointsAreTakenOnlyFromTheKeyOfTheHistory(t *testing.T) {
 	forged.Chain[0] ^= 1
 	later := good
 	later.Time = later.Time.Add(1)
+	before := good
+	before.Cluster = goldenID(8).String()
+	before.Signature = ed25519.Sign(one, before.Signed())
 	w.index = 1000
 	if err := decide(events.CheckpointHistory{Checkpoint: good}); !errors.Is(err, events.ErrInvalid) {
 		t.Errorf("of the future: %v", err)
 	}
 	w.index = 2000
-	for name, c := range map[string]events.Checkpoint{"another chain": forged, "another time": later} {
+	for name, c := range map[string]events.Checkpoint{"another chain": forged, "another time": later, "another cluster": before} {
 		if err := decide(events.CheckpointHistory{Checkpoint: c}); !errors.Is(err, events.ErrConflict) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -18,7 +18,7 @@ import (
 
 // goldenEvents is what each golden body means today. A body in a retired shape
 // stays here with what it is brought up to.
-var goldenEvents = both(both(goldenGovernance, goldenAudit), map[string]events.Event{
+var goldenEvents = both(both(both(goldenGovernance, goldenAudit), goldenRecovery), map[string]events.Event{
 	"cluster.formed.1": {
 		ID: goldenID(1), Actor: "operator", CorrelationID: "form-1", Transaction: goldenID(1).String(),
 		Data: events.ClusterFormed{ID: goldenID(9).String(), Members: []events.FoundingPeer{

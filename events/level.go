@@ -13,7 +13,7 @@ const (
 	// FirstLevel is where every history begins.
 	FirstLevel Level = 1
 	// NewestLevel is the highest that this release knows.
-	NewestLevel Level = 4
+	NewestLevel Level = 5
 )
 
 // Check returns an error when a history at this level is not for this release.

@@ -208,6 +208,10 @@ func (s *State) fold(r events.Record, e events.Event) (t touched, err error) {
 	case events.ClusterUpgraded:
 		s.cluster.Level, s.cluster.Revision = d.Level, r.Index
 		return t, d.Level.Check()
+	case events.ClusterRecovered:
+		s.cluster = s.cluster.GoesOn(d.Cluster, r.Index)
+	case events.ClusterRestored:
+		s.cluster = s.cluster.GoesOn(d.Cluster, r.Index)
 	case events.HistoryTrimmed:
 		s.cluster.Horizon, s.cluster.Revision = d.Horizon, r.Index
 	case events.CheckpointKeyChanged:

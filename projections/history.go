@@ -52,6 +52,23 @@ func (h *History) Oldest() uint64 { return h.horizon.First() }
 // Horizon is where the history begins.
 func (h *History) Horizon() events.Horizon { return h.horizon }
 
+// ClusterAt is what the history said about the cluster at an event, the edge
+// included.
+func (h *History) ClusterAt(index uint64) (c events.Cluster, err error) {
+	if index < h.Oldest()-1 {
+		return c, h.compacted(index)
+	}
+	for row, err := range h.src.Versions([]byte{clusterView}) {
+		if err != nil {
+			return c, err
+		}
+		if row.Index <= index {
+			return c, json.Unmarshal(row.Value, &c)
+		}
+	}
+	return c, nil
+}
+
 // compacted is the error about an event, or a state, that is not served.
 func (h *History) compacted(index uint64) error {
 	return fmt.Errorf("event %d is not kept, the oldest is %d: %w", index, h.Oldest(), events.ErrCompacted)

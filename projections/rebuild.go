@@ -6,8 +6,11 @@ import (
 	"confman/events"
 )
 
-// rebuildBatch is how many rows Rebuild hands over at a time.
-const rebuildBatch = 4096
+// How much Rebuild hands over at a time, at the least.
+const (
+	rebuildBatch = 4096    // rows
+	rebuildBytes = 4 << 20 // of keys and values
+)
 
 // Rebuild makes the rows of a history anew and hands them over. Rows at or below
 // the edge, which the second source reads at, are copied as they are: the
@@ -22,13 +25,23 @@ func Rebuild(h *History, edge Source, write func([]Row) error, progress func(ind
 		return nil, err
 	}
 	f := Begin(base)
+	weighed, bytes := 0, 0 // of the rows that wait
 	flush := func() error {
 		err := write(f.Rows)
 		progress(f.state.index)
-		f.Rows, f.Records = nil, nil
+		f.Rows, f.Records, weighed, bytes = nil, nil, 0, 0
 		return err
 	}
-	if err := f.copyRows(edge, base.index, flush); err != nil {
+	flushFull := func() error {
+		for ; weighed < len(f.Rows); weighed++ {
+			bytes += len(f.Rows[weighed].Key) + len(f.Rows[weighed].Value)
+		}
+		if len(f.Rows) < rebuildBatch && bytes < rebuildBytes {
+			return nil
+		}
+		return flush()
+	}
+	if err := f.copyRows(edge, base.index, flushFull); err != nil {
 		return nil, err
 	}
 	var entry []events.Record // the records of one Raft entry
@@ -41,10 +54,8 @@ func Rebuild(h *History, edge Source, write func([]Row) error, progress func(ind
 				return nil, err
 			}
 			entry = nil
-			if len(f.Rows) >= rebuildBatch {
-				if err := flush(); err != nil {
-					return nil, err
-				}
+			if err := flushFull(); err != nil {
+				return nil, err
 			}
 		}
 		entry = append(entry, r)
@@ -60,6 +71,9 @@ func Rebuild(h *History, edge Source, write func([]Row) error, progress func(ind
 			return nil, err
 		}
 		f.Rows = append(f.Rows, row)
+		if err := flushFull(); err != nil {
+			return nil, err
+		}
 	}
 	return f.state, flush()
 }
@@ -76,7 +90,7 @@ func (h *History) base(edge Source) (*State, error) {
 
 // copyRows takes over all rows up to an index, but for receipts, which are taken
 // as of the end.
-func (f *Folding) copyRows(from Source, index uint64, flush func() error) error {
+func (f *Folding) copyRows(from Source, index uint64, flushFull func() error) error {
 	if index == 0 {
 		return nil
 	}
@@ -96,10 +110,8 @@ func (f *Folding) copyRows(from Source, index uint64, flush func() error) error 
 				f.Rows = append(f.Rows, version)
 			}
 		}
-		if len(f.Rows) >= rebuildBatch {
-			if err := flush(); err != nil {
-				return err
-			}
+		if err := flushFull(); err != nil {
+			return err
 		}
 	}
 	return nil

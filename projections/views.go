@@ -69,7 +69,8 @@ func (s *State) appendViewRows(rows []Row, e events.Event, index uint64, t touch
 		return rows
 	case events.HistoryErased:
 		return append(appendErasures(rows, d, index), row([]byte{clusterView}, s.cluster, index))
-	case events.ClusterFormed, events.ClusterUpgraded, events.HistoryTrimmed, events.CheckpointKeyChanged:
+	case events.ClusterFormed, events.ClusterUpgraded, events.ClusterRecovered, events.ClusterRestored,
+		events.HistoryTrimmed, events.CheckpointKeyChanged:
 		return append(rows, row([]byte{clusterView}, s.cluster, index))
 	case events.KeyCreated:
 		return append(rows, row(viewKey(apiKeyView, d.ID), s.APIKey(d.ID), index))

@@ -11,7 +11,8 @@
 //	…
 //	{"end":true,"records":K,"index":M,"chain":CHAIN,"sha256":DIGEST}
 //
-// CHAIN is 64 hex digits; before is the chain at from-1. TIME is RFC 3339, UTC,
+// ID is that of the cluster whose history it was at M: a history may go on in
+// another cluster (see [events.ClusterRecovered]). CHAIN is 64 hex digits; before is the chain at from-1. TIME is RFC 3339, UTC,
 // in as many digits as it takes. A record whose transaction goes on has
 // "more":true before its event, one with values taken out of it "erased":true.
 // BODY is the event byte for byte as it is stored. The stored form of a record

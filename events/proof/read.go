@@ -25,6 +25,7 @@ func (v *Verifier) Read(r io.Reader) {
 			v.badLine(lines, line, before)
 		case errors.Is(err, io.EOF):
 			v.Until(lines.Header().To)
+			v.witnesses.lineage.is(lines.Header().Cluster)
 			return
 		default:
 			v.report.add(v.next, CutShort, "after %s it cannot be read on: %v", v.report.Position(), err)
@@ -55,7 +56,7 @@ func (v *Verifier) header(h Header, err error) bool {
 		v.report.add(v.next, CutShort, "it has no header: %v", err)
 		return false
 	}
-	v.witnesses.clusterIs(0, h.Cluster)
+	v.witnesses.lineage.claimed = h.Cluster
 	switch {
 	case !v.begun:
 		v.Begin(h.From, h.Before)

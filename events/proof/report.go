@@ -47,7 +47,8 @@ const MaxFindings = 100
 
 // Options say what a history is held against. The zero value: against itself.
 type Options struct {
-	// Cluster is the ID of the cluster whose history it must be; empty: any.
+	// Cluster is the ID of the cluster whose history it must be where it ends; empty:
+	// any.
 	Cluster string
 	// Trust are the keys whose checkpoints count, and with them those that they
 	// endorse. None: those that the history names count.

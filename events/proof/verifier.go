@@ -171,7 +171,7 @@ func (v *Verifier) accept(r events.Record) {
 // An event begins with its ID, of 26 characters, and its type.
 func states(r events.Record) bool {
 	head := r.Body[:min(len(r.Body), 80)]
-	for _, kind := range []string{`"type":"history.`, `"type":"checkpoint.`, `"type":"cluster.formed"`} {
+	for _, kind := range []string{`"type":"history.`, `"type":"checkpoint.`, `"type":"cluster.`} {
 		if bytes.Contains(head, []byte(kind)) {
 			return true
 		}

@@ -22,6 +22,7 @@ type witnesses struct {
 	said    map[string]bool                         // keys that were reported
 	inForce string                                  // ID; empty: not known
 	broken  bool                                    // a re-chaining was reported: the checkpoints after it fail, too
+	lineage lineage
 }
 
 // claim states the chain at an index.
@@ -34,7 +35,7 @@ type claim struct {
 
 func newWitnesses(r *Report, o Options, chainAt func(uint64) (events.Chain, bool)) *witnesses {
 	w := &witnesses{
-		report: r, options: o, chainAt: chainAt,
+		report: r, options: o, chainAt: chainAt, lineage: lineage{report: r},
 		keys: map[string]ed25519.PublicKey{}, trusted: map[string]bool{}, said: map[string]bool{},
 	}
 	for _, key := range o.Trust {
@@ -72,6 +73,7 @@ func (w *witnesses) passes(index uint64, chain events.Chain) {
 
 // end reports the claims that nothing was compared with.
 func (w *witnesses) end() {
+	w.lineage.end(w.options.Cluster)
 	for _, c := range w.claims {
 		w.report.add(w.report.To+1, CutShort, "%s is about event %d, and the last one there is %d", c.by, c.index, w.report.To)
 	}
@@ -84,21 +86,15 @@ func (w *witnesses) end() {
 func (w *witnesses) event(index uint64, data events.Data) {
 	switch d := data.(type) {
 	case events.ClusterFormed:
-		w.clusterIs(index, d.ID)
+		w.lineage.begins(index, d.ID)
+	case events.ClusterRecovered:
+		w.lineage.goesOn(index, d.Previous, d.Cluster)
+	case events.ClusterRestored:
+		w.lineage.goesOn(index, d.Previous, d.Cluster)
 	case events.CheckpointKeyChanged:
 		w.keyChanged(index, d)
 	case events.HistoryCheckpointed:
 		w.checkpoint(index, d.Checkpoint)
-	}
-}
-
-// clusterIs notes whose history it is; the first to say so is right.
-func (w *witnesses) clusterIs(index uint64, id string) {
-	if w.report.Cluster == "" {
-		w.report.Cluster = id
-	}
-	if id != w.report.Cluster {
-		w.report.add(index, Altered, "it is of cluster %s, the history of %s", id, w.report.Cluster)
 	}
 }
 
@@ -132,8 +128,7 @@ func (w *witnesses) keyChanged(index uint64, d events.CheckpointKeyChanged) {
 
 // checkpoint compares a checkpoint in the history.
 func (w *witnesses) checkpoint(index uint64, c events.Checkpoint) {
-	if w.report.Cluster != "" && c.Cluster != w.report.Cluster {
-		w.report.add(index, Altered, "the checkpoint is of cluster %s, the history of %s", c.Cluster, w.report.Cluster)
+	if !w.lineage.says(index, c.Cluster) {
 		return
 	}
 	if w.inForce != "" && c.KeyID != w.inForce {

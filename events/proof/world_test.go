@@ -31,6 +31,15 @@ type chronicle struct {
 	t       *testing.T
 	records []events.Record
 	key     ed25519.PrivateKey
+	cluster []string // IDs in the order of the history; none: clusterID
+}
+
+// now is whose history it is.
+func (c *chronicle) now() string {
+	if len(c.cluster) > 0 {
+		return c.cluster[len(c.cluster)-1]
+	}
+	return clusterID
 }
 
 func (c *chronicle) head() uint64 { return uint64(len(c.records)) }
@@ -87,7 +96,7 @@ func (c *chronicle) newKey(key ed25519.PrivateKey, endorsed bool) {
 }
 
 func (c *chronicle) signed(index uint64) events.Checkpoint {
-	s := events.Checkpoint{Cluster: clusterID, Index: index, Chain: c.chain(index), Time: t0, KeyID: events.CheckpointKeyID(public(c.key))}
+	s := events.Checkpoint{Cluster: c.now(), Index: index, Chain: c.chain(index), Time: t0, KeyID: events.CheckpointKeyID(public(c.key))}
 	s.Signature = ed25519.Sign(c.key, s.Signed())
 	return s
 }
@@ -138,10 +147,12 @@ func newChronicle(t *testing.T) *chronicle {
 }
 
 // lines writes records down.
-func (c *chronicle) lines(from, to uint64) []byte {
+func (c *chronicle) lines(from, to uint64) []byte { return c.linesOf(clusterID, from, to) }
+
+func (c *chronicle) linesOf(cluster string, from, to uint64) []byte {
 	c.t.Helper()
 	var b bytes.Buffer
-	w, err := proof.NewWriter(&b, proof.Header{Cluster: clusterID, Node: "n1", From: from, To: to, Before: c.chain(from - 1)})
+	w, err := proof.NewWriter(&b, proof.Header{Cluster: cluster, Node: "n1", From: from, To: to, Before: c.chain(from - 1)})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -172,7 +183,7 @@ func (c *chronicle) rechain(from uint64) {
 }
 
 func (c *chronicle) fork() *chronicle {
-	return &chronicle{t: c.t, key: c.key, records: slices.Clone(c.records)}
+	return &chronicle{t: c.t, key: c.key, records: slices.Clone(c.records), cluster: slices.Clone(c.cluster)}
 }
 
 func verify(o proof.Options, files ...[]byte) proof.Report {
