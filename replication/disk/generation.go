@@ -14,6 +14,7 @@ import (
 const (
 	generationPrefix = "generation-"
 	markerName       = "MARKER"
+	viewsName        = "views"
 )
 
 // generation is one Badger store and its marker. It is closed when nobody
@@ -31,7 +32,7 @@ type generation struct {
 	discarded uint64         // what Badger was told that it may drop
 }
 
-func (g *generation) views() string      { return filepath.Join(g.dir, "views") }
+func (g *generation) views() string      { return filepath.Join(g.dir, viewsName) }
 func (g *generation) markerPath() string { return filepath.Join(g.dir, markerName) }
 
 // openGeneration opens or creates a generation and returns its marker, if it has
@@ -48,13 +49,15 @@ func (s *Store) openGeneration(number uint64) (*generation, Marker, error) {
 	if err := errors.Join(dropEmpty(g.views()), verifyViews(g.views(), m.Logs)); err != nil {
 		return nil, Marker{}, err
 	}
-	g.db, err = badger.OpenManaged(badgerOptions(g.views(), s.config))
+	log := &badgerLog{log: s.config.Log, fatal: s.config.Fatal}
+	g.db, err = badger.OpenManaged(badgerOptions(g.views(), s.config).WithLogger(log))
 	if errors.Is(err, badger.ErrEncryptionKeyMismatch) { // nothing is encrypted
 		err = fmt.Errorf("%s: %w: %w", filepath.Join(g.views(), badger.KeyRegistryFileName), ErrCorrupt, err)
 	}
 	if err != nil {
 		return nil, Marker{}, fmt.Errorf("open %s: %w", g.views(), err)
 	}
+	log.open.Store(true)
 	s.open.Add(1)
 	s.mu.Lock()
 	s.held++
@@ -67,20 +70,20 @@ func (s *Store) openGeneration(number uint64) (*generation, Marker, error) {
 // doing it loses a bad table, or a key of a bad block, without an error.
 func badgerOptions(dir string, c Config) badger.Options {
 	return badger.DefaultOptions(dir).
-		WithLogger(badgerLog{c.Log}).
+		WithLogger(nil).
 		WithSyncWrites(false).
 		WithDetectConflicts(false).
 		WithNumVersionsToKeep(1). // below the horizon; all above it are kept
 		WithCompression(options.None).
 		WithChecksumVerificationMode(options.NoVerification).
 		WithMemTableSize(c.MemTableBytes).
-		WithNumMemtables(3).
+		WithNumMemtables(memTables).
 		WithValueThreshold(valueThreshold). // above every value: nothing is in the value log, and no space to be collected there
 		WithValueLogFileSize(16 << 20).
 		WithBlockCacheSize(0). // blocks lie in mapped files as they are: a cache doubles the time of a read
 		WithNumCompactors(2).
 		WithBaseLevelSize(256 << 20).
-		WithNumLevelZeroTables(8).
+		WithNumLevelZeroTables(levelZeroTables).
 		WithNumLevelZeroTablesStall(24).
 		WithCompactL0OnClose(false).
 		WithMetricsEnabled(false)
@@ -133,7 +136,7 @@ func (g *generation) drop() error {
 		return nil
 	}
 	defer g.store.open.Done()
-	err := g.db.Close()
+	err := g.close()
 	if retired {
 		err = errors.Join(err, os.RemoveAll(g.dir))
 	}
@@ -144,6 +147,18 @@ func (g *generation) drop() error {
 		return fmt.Errorf("close %s: %w", g.dir, err)
 	}
 	return nil
+}
+
+// close closes Badger, which writes its memtables into tables first. On a disk that
+// has no room for them it would die of it, so there it stays open until the
+// process ends: its next start has the memtables' logs.
+func (g *generation) close() error {
+	err := Preflight(g.dir, (memTables+1)*uint64(g.store.config.MemTableBytes))
+	if errors.Is(err, ErrNoSpace) {
+		g.store.config.Log.Warn().Err(err).Msg("the views are left as after a crash: there is no room to close them")
+		return nil
+	}
+	return g.db.Close()
 }
 
 // release is drop for callers whose work does not fail with it.

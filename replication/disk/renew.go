@@ -276,7 +276,7 @@ func (f *filler) pause() error {
 	if f.hurry || bytes == 0 {
 		return nil
 	}
-	if err := Preflight(f.store.config.Dir, f.reserve); err != nil {
+	if err := Preflight(f.store.config.Dir, f.reserve+f.to.owed()); err != nil {
 		return err
 	}
 	if err := f.rest(time.Since(f.began)); err != nil {

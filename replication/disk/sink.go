@@ -42,7 +42,7 @@ func (k *Sink) Mark(p Position) error {
 		return errors.New("mark: the sink is closed or has been written to")
 	}
 	if err := k.snapshots.config.Store.Mark(Marker{Position: p, Snapshot: k.boundary}); err != nil {
-		return err
+		return k.snapshots.failed(err)
 	}
 	k.marked = true
 	return nil
@@ -57,13 +57,13 @@ func (k *Sink) Write(b []byte) (int, error) {
 	if k.file == nil {
 		f, err := k.snapshots.create("received-*")
 		if err != nil {
-			return 0, fmt.Errorf("receive snapshot: %w", err)
+			return 0, fmt.Errorf("receive snapshot: %w", k.snapshots.failed(err))
 		}
 		k.file = f
 	}
 	n, err := k.file.Write(b)
 	if err != nil {
-		err = fmt.Errorf("receive snapshot: %w", err)
+		err = fmt.Errorf("receive snapshot: %w", k.snapshots.failed(err))
 	}
 	return n, err
 }
@@ -80,7 +80,7 @@ func (k *Sink) Close() error {
 	k.closed = true
 	switch {
 	case k.file != nil:
-		k.err = k.finish()
+		k.err = k.snapshots.failed(k.finish())
 	case !k.marked:
 		k.err = errors.New("close snapshot: neither marked nor written")
 	}

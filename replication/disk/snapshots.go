@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 	"github.com/rs/zerolog"
@@ -34,8 +35,9 @@ type SnapshotsConfig struct {
 // file only while a follower is sent them. A snapshot from the leader is a file
 // until Install has taken it.
 type Snapshots struct {
-	config SnapshotsConfig
-	dir    string
+	config   SnapshotsConfig
+	dir      string
+	failures atomic.Uint64
 
 	mu       sync.Mutex // guards the fields below
 	received *received
@@ -107,9 +109,19 @@ func (s *Snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	}
 	meta, reader, err := s.openSpool()
 	if err != nil {
-		return nil, nil, fmt.Errorf("open snapshot %s: %w", id, err)
+		return nil, nil, fmt.Errorf("open snapshot %s: %w", id, s.failed(err))
 	}
 	return meta, reader, nil
+}
+
+// Failures counts the snapshots that could not be made, received or sent.
+func (s *Snapshots) Failures() uint64 { return s.failures.Load() }
+
+func (s *Snapshots) failed(err error) error {
+	if err != nil && !errors.Is(err, ErrNoSnapshot) {
+		s.failures.Add(1)
+	}
+	return err
 }
 
 // Idle reports whether there is no file of a snapshot: none that was received and

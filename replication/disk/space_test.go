@@ -16,39 +16,48 @@ import (
 
 func TestSpaceLevelsHaveHysteresis(t *testing.T) {
 	looks := []struct {
-		free uint64
-		want Level
+		free, owed uint64
+		want       Level
 	}{
-		{150, OK},
-		{99, Soft},
-		{100, Soft},
-		{109, Soft},
-		{110, OK},
-		{49, Hard},
-		{50, Hard},
-		{59, Hard},
-		{60, Soft},
-		{55, Soft},
-		{109, Soft},
-		{200, OK},
-		{10, Hard},
-		{200, OK},
-		{100, OK},
+		{150, 0, OK},
+		{99, 0, Soft},
+		{100, 0, Soft},
+		{109, 0, Soft},
+		{110, 0, OK},
+		{49, 0, Hard},
+		{50, 0, Hard},
+		{59, 0, Hard},
+		{60, 0, Soft},
+		{55, 0, Soft},
+		{109, 0, Soft},
+		{200, 0, OK},
+		{10, 0, Critical},
+		{34, 0, Critical},
+		{35, 0, Hard},
+		{24, 0, Critical},
+		{200, 0, OK},
+		{200, 101, Soft},
+		{200, 180, Critical},
+		{200, 201, Critical}, // owed more than there is
+		{100, 0, Soft},
+		{200, 0, OK},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var free atomic.Uint64
+		var free, owed atomic.Uint64
 		free.Store(1000)
 		var changes []string
+		var s *Space
 		s, err := WatchSpace(SpaceConfig{
-			SoftBytes: 100, HardBytes: 50, SlackBytes: 10, Interval: time.Minute, Log: zerolog.Nop(),
+			HardBytes: 50, SlackBytes: 10, Interval: time.Minute, Log: zerolog.Nop(), Owed: owed.Load,
 			Free:    func(string) (uint64, error) { return free.Load(), nil },
-			Changed: func(l Level, free uint64) { changes = append(changes, fmt.Sprintf("%v %d", l, free)) },
+			Changed: func() { changes = append(changes, fmt.Sprintf("%v %d", s.Level(), s.Free())) },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, look := range looks {
 			free.Store(look.free)
+			owed.Store(look.owed)
 			time.Sleep(time.Minute) //nolint:forbidigo // of the bubble's clock
 			synctest.Wait()
 			if s.Level() != look.want || s.Free() != look.free {
@@ -57,9 +66,45 @@ func TestSpaceLevelsHaveHysteresis(t *testing.T) {
 		}
 		s.Close()
 		s.Close()
-		want := []string{"soft 99", "ok 110", "hard 49", "soft 60", "ok 200", "hard 10", "ok 200"}
+		want := []string{
+			"soft 99", "ok 110", "hard 49", "soft 60", "ok 200", "critical 10", "hard 35", "critical 24", "ok 200",
+			"soft 200", "critical 200", "soft 100", "ok 200",
+		}
 		if !slices.Equal(changes, want) {
 			t.Errorf("changes %v, want %v", changes, want)
+		}
+	})
+}
+
+func TestWhoAwaitsRoomGoesOnWhenThereIsSomeAndEndsWithTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var free atomic.Uint64
+		free.Store(100)
+		s, err := WatchSpace(SpaceConfig{HardBytes: 50, Log: zerolog.Nop(), Free: func(string) (uint64, error) { return free.Load(), nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Await(); err != nil {
+			t.Fatal(err)
+		}
+		free.Store(24) // between two looks of the watch: Await looks itself
+		ended := make(chan error, 1)
+		await := func() { ended <- s.Await() }
+		go await()
+		synctest.Wait()
+		if len(ended) != 0 {
+			t.Fatalf("24 of 25 bytes are free, and the wait ends: %v", <-ended)
+		}
+		free.Store(31)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		free.Store(0)
+		go await()
+		synctest.Wait()
+		s.Close()
+		if err := <-ended; !errors.Is(err, ErrNoSpace) {
+			t.Errorf("closed: %v", err)
 		}
 	})
 }
@@ -68,7 +113,7 @@ func TestSpaceKeepsItsLevelWhenTheDiskCannotBeAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fail atomic.Bool
 		s, err := WatchSpace(SpaceConfig{
-			SoftBytes: 100, HardBytes: 50, Log: zerolog.Nop(),
+			HardBytes: 50, Log: zerolog.Nop(),
 			Free: func(string) (uint64, error) {
 				if fail.Load() {
 					return 0, errors.New("stale handle")
@@ -89,10 +134,7 @@ func TestSpaceKeepsItsLevelWhenTheDiskCannotBeAsked(t *testing.T) {
 	})
 }
 
-func TestSpaceRefusesMarksThatMakeNoSense(t *testing.T) {
-	if _, err := WatchSpace(SpaceConfig{Dir: t.TempDir(), SoftBytes: 10, HardBytes: 10}); err == nil {
-		t.Error("hard = soft was taken")
-	}
+func TestSpaceRefusesAFileSystemThatIsNotThere(t *testing.T) {
 	if _, err := WatchSpace(SpaceConfig{Dir: "/does/not/exist"}); err == nil {
 		t.Error("a file system that is not there was taken")
 	}

@@ -35,6 +35,7 @@ type Config struct {
 	Node          string           // written into markers and checked by Open; empty is not checked
 	Cluster       string           // the same; empty is not known yet
 	Views         int              // version of the rows' layout, written into markers; see Marker.Views
+	Fatal         func(error)      // told of writes that failed behind a caller's back; must end the process; nil: they are logged only
 	Now           func() time.Time // when a marker was written, for people; nil is the clock
 }
 
@@ -259,6 +260,8 @@ func (s *Store) Verify() (err error) {
 
 func (s *Store) currentPath() string { return filepath.Join(s.config.Dir, "CURRENT") }
 
-func (s *Store) generationDir(number uint64) string {
-	return filepath.Join(s.config.Dir, fmt.Sprintf("%s%06d", generationPrefix, number))
+func (s *Store) generationDir(number uint64) string { return generationPath(s.config.Dir, number) }
+
+func generationPath(dir string, number uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%06d", generationPrefix, number))
 }

@@ -37,10 +37,10 @@ const (
 type Header struct {
 	Format  int    `json:"format"`
 	Cluster string `json:"cluster"`
-	Node    string `json:"node"` // that wrote it
+	Node    string `json:"node,omitempty"` // that wrote it; a backup does not say
 	Views   int    `json:"views"`
 	Position
-	Time time.Time `json:"time"`
+	Time time.Time `json:"time"` // when it was written; of a backup, when its last event was
 }
 
 type trailer struct {

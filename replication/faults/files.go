@@ -2,6 +2,7 @@ package faults
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -30,8 +31,8 @@ func FlipBit(t testing.TB, path string, offset int64) {
 func CopyDir(t testing.TB, dir string) string {
 	t.Helper()
 	to := t.TempDir()
-	if err := run("cp", "-a", "--sparse=always", dir+"/.", to); err != nil {
-		t.Fatalf("copy %s: %v", dir, err)
+	if out, err := exec.Command("cp", "-a", "--sparse=always", dir+"/.", to).CombinedOutput(); err != nil {
+		t.Fatalf("copy %s: %v: %s", dir, err, out)
 	}
 	return to
 }

@@ -18,6 +18,7 @@ type ack struct {
 	term     uint64    // of the last call that was answered with success
 	sent     time.Time // when that call was begun
 	answered time.Time // when any call was last answered
+	match    uint64    // the Raft entry up to which the peer was found to hold this node's log, in that term
 }
 
 // AckedSince returns the peers, in no order, that answered with success an
@@ -55,19 +56,44 @@ func (t *Transport) LastContact(id raft.ServerID) time.Time {
 	return t.acks.peers[id].answered
 }
 
+// Match returns the Raft entry up to which id was found to hold what this node
+// holds, in a term in which this node leads; ok is false before the first such
+// answer of that term.
+func (t *Transport) Match(id raft.ServerID, term uint64) (index uint64, ok bool) {
+	t.acks.mu.Lock()
+	defer t.acks.mu.Unlock()
+	a := t.acks.peers[id]
+	return a.match, a.term == term && a.match > 0
+}
+
 func (a *acks) note(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	peer := a.peers[id]
 	peer.answered = time.Now()
-	if resp.Success && resp.Term == args.Term && (args.Term > peer.term || args.Term == peer.term && sent.After(peer.sent)) {
-		peer.term, peer.sent = args.Term, sent
-		if a.next != nil {
-			defer close(a.next)
-			a.next = nil
+	if resp.Success && resp.Term == args.Term && args.Term >= peer.term {
+		if args.Term > peer.term {
+			peer.match = 0
+		}
+		peer.match = max(peer.match, reaches(args))
+		if args.Term > peer.term || sent.After(peer.sent) {
+			peer.term, peer.sent = args.Term, sent
+			if a.next != nil {
+				defer close(a.next)
+				a.next = nil
+			}
 		}
 	}
 	a.peers[id] = peer
+}
+
+// reaches is the last entry that who grants a request holds; 0 when it says
+// nothing of entries, as a heartbeat does.
+func reaches(args *raft.AppendEntriesRequest) uint64 {
+	if n := len(args.Entries); n > 0 {
+		return args.Entries[n-1].Index
+	}
+	return args.PrevLogEntry
 }
 
 // pipeline notes the answers on their way to Raft.

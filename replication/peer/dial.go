@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -16,7 +17,11 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-const maxRefusal = 4 << 10 // bytes of a refusal that are read
+const (
+	maxRefusal = 4 << 10  // bytes of a refusal that are read
+	maxHead    = 16 << 10 // bytes of an answer before its stream or its body ends: net/http has no limit of its own
+	maxQuoted  = 300      // bytes of an error that may quote what came
+)
 
 // target adds to an address whom we mean to find there: Dial is told the address
 // only, and connections are pooled under it. No host:port has a slash.
@@ -97,7 +102,7 @@ func (s *streams) handshake(tcp net.Conn, addr, id string, deadline time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	return &stream{Conn: conn, r: r, release: func() { s.forget(tcp) }}, tcp.SetDeadline(time.Time{})
+	return &stream{Conn: Expiring(conn), r: r, release: func() { s.forget(tcp) }}, tcp.SetDeadline(time.Time{})
 }
 
 // secure does the TLS handshake when TLS is configured.
@@ -134,23 +139,35 @@ func (s *streams) upgrade(conn net.Conn, addr, id string) (*bufio.Reader, error)
 	req.Header.Set(headerNode, string(s.cfg.ID))
 	req.Header.Set(headerTo, id)
 	req.Header.Set(headerCluster, s.cfg.Cluster())
+	req.Header.Set(headerAddress, s.cfg.Advertise)
 	if err := req.Write(conn); err != nil {
 		return nil, fmt.Errorf("ask for the upgrade: %w", err)
 	}
-	r := bufio.NewReader(conn)
+	head := &io.LimitedReader{R: conn, N: maxHead}
+	r := bufio.NewReader(head)
 	resp, err := http.ReadResponse(r, req) //nolint:bodyclose // an upgrade has none; a refusal ends with the connection
 	if err != nil {
-		return nil, fmt.Errorf("wait for the upgrade: %w", err)
+		return nil, fmt.Errorf("wait for the upgrade: %w", brief(err))
 	}
 	switch resp.StatusCode {
 	case http.StatusSwitchingProtocols:
+		head.N = math.MaxInt64
 		return r, nil
 	case http.StatusServiceUnavailable:
-		err = awayError{fmt.Errorf("refused with %s: %s", resp.Status, detail(resp))}
+		err = awayError{fmt.Errorf("refused with %.100s: %s", resp.Status, detail(resp))}
 	default:
-		err = fmt.Errorf("refused with %s: %s", resp.Status, detail(resp))
+		err = fmt.Errorf("refused with %.100s: %s", resp.Status, detail(resp))
 	}
 	return nil, err
+}
+
+// brief is an error of net/http about an answer that is none, which may quote all
+// of it.
+func brief(err error) error {
+	if text := err.Error(); len(text) > maxQuoted {
+		return fmt.Errorf("not the answer of a Confman node: %.*s…", maxQuoted, text)
+	}
+	return err
 }
 
 // detail returns what the peer said about its refusal, or what spoke there instead.

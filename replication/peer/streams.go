@@ -135,7 +135,9 @@ func socket(c net.Conn) net.Conn {
 // keepAlive lets the kernel notice a peer that vanished within 25 s: inbound
 // streams are read without a deadline.
 func keepAlive(c net.Conn) error {
-	tcp, ok := c.(*net.TCPConn)
+	tcp, ok := c.(interface {
+		SetKeepAliveConfig(config net.KeepAliveConfig) error
+	})
 	if !ok {
 		return nil
 	}

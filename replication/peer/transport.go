@@ -37,11 +37,21 @@ type Config struct {
 	// it is nil or returns nil, dials are plain TCP.
 	ClientTLS func() *tls.Config
 	// RequirePeerCertificate refuses a peer whose connection brought no client
-	// certificate that the HTTP server has verified.
+	// certificate that the HTTP server has verified and that is the peer's: see
+	// [Names].
 	RequirePeerCertificate bool
+	// Address returns the address at which this node knows a member; "" when it does
+	// not know it, and then the one that the peer states counts. nil: it knows none.
+	Address func(id string) string
 	// PersistedTerm returns Raft's CurrentTerm as it is on disk, and 0 while a newer
 	// one is being written (wal.Log.PersistedTerm). Required.
 	PersistedTerm func() uint64
+	// Room is asked before commands are taken (0 bytes) or a snapshot of so many
+	// bytes; its error refuses them, all else goes on. nil: there is room.
+	Room func(bytes int64) error
+	// RoomAt is what this node knows of another one's Room, as leader. A snapshot
+	// is held back while it is false. nil: there is room everywhere.
+	RoomAt func(id raft.ServerID, bytes int64) bool
 	// Grace is how long a heartbeat waits for Raft's main goroutine before it may be
 	// acknowledged without; 0 means 20 ms.
 	Grace time.Duration
@@ -60,6 +70,8 @@ type Transport struct {
 	net     *raft.NetworkTransport
 	streams *streams
 	acks    acks
+
+	strangers strangers
 
 	consume   chan raft.RPC // to Raft's main goroutine; unbuffered, so a send that succeeds has been taken
 	closed    chan struct{}
@@ -108,6 +120,9 @@ func (t *Transport) forward() {
 	for {
 		select {
 		case rpc := <-t.net.Consumer():
+			if t.turnedAway(rpc) {
+				continue
+			}
 			select {
 			case t.consume <- rpc:
 			case <-t.closed:
@@ -180,7 +195,15 @@ func (t *Transport) RequestPreVote(id raft.ServerID, addr raft.ServerAddress, ar
 
 // InstallSnapshot sends a snapshot to one peer. Timeout grows with its size.
 func (t *Transport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	return t.net.InstallSnapshot(id, target(id, addr), args, resp, data)
+	if err := t.awaitRoom(id, args.Size); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := t.net.InstallSnapshot(id, target(id, addr), args, resp, data)
+	if err == nil && resp.Success {
+		t.cfg.Log.Info().Str("member", string(id)).Int64("bytes", args.Size).Stringer("took", time.Since(began).Round(time.Millisecond)).Msg("snapshot sent")
+	}
+	return err
 }
 
 // TimeoutNow asks one peer to start an election at once.

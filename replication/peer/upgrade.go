@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ const (
 	headerNode    = "X-Confman-Node" // who dials
 	headerTo      = "X-Confman-To"   // who is meant
 	headerCluster = "X-Confman-Cluster"
+	headerAddress = "X-Confman-Address" // of who dials
 
 	problemType = "application/problem+json"
 	accepted    = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n"
@@ -49,7 +51,11 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if no != nil {
-		t.cfg.Log.Debug().Str("remote", r.RemoteAddr).Str("detail", no.Detail).Msg("raft connection refused")
+		line := t.cfg.Log.Debug()
+		if no.Status == http.StatusConflict && t.strangers.first(no.Detail) { // it has the cluster token
+			line = t.cfg.Log.Warn()
+		}
+		line.Str("remote", r.RemoteAddr).Str("detail", no.Detail).Msg("raft connection refused")
 		no.write(w)
 		return
 	}
@@ -66,6 +72,8 @@ func (t *Transport) admit(r *http.Request) *refusal {
 		return refuse(http.StatusUnauthorized, "the cluster token is not that of %s", t.cfg.ID)
 	case t.cfg.RequirePeerCertificate && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0):
 		return refuse(http.StatusUnauthorized, "%s requires a client certificate of the cluster", t.cfg.ID)
+	case t.cfg.RequirePeerCertificate && !t.certified(r):
+		return refuse(http.StatusUnauthorized, "the certificate shown names neither %.80q nor the host of its address", from)
 	case r.Method != http.MethodGet || r.ProtoMajor != 1 || !strings.EqualFold(r.Header.Get("Upgrade"), protocol):
 		return refuse(http.StatusUpgradeRequired, "this path takes an HTTP/1.1 GET with Upgrade: %s", protocol)
 	case cluster != mine:
@@ -100,8 +108,8 @@ func (s *streams) serve(w http.ResponseWriter) error {
 		return fmt.Errorf("take over the connection: %w", err)
 	}
 	tcp := socket(conn)
-	in := &stream{Conn: conn, r: buffered.Reader, release: func() { s.forget(tcp); s.release() }}
-	if err := s.start(in); err != nil {
+	in := &stream{Conn: Expiring(conn), r: buffered.Reader, release: func() { s.forget(tcp); s.release() }}
+	if err := s.start(in, tcp); err != nil {
 		_ = in.Close()
 		return err
 	}
@@ -114,8 +122,7 @@ func (s *streams) serve(w http.ResponseWriter) error {
 }
 
 // start tells the peer that the stream begins, and clears what the HTTP server set on its socket.
-func (s *streams) start(in *stream) error {
-	tcp := socket(in.Conn)
+func (s *streams) start(in *stream, tcp net.Conn) error {
 	if err := s.track(tcp); err != nil {
 		return err
 	}

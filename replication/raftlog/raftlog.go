@@ -1,5 +1,8 @@
-// Package raftlog brings what hashicorp's libraries log into a zerolog.Logger.
-// It keeps a peer that is down from flooding it.
+// Package raftlog brings what hashicorp's libraries log into a zerolog.Logger,
+// for whoever looks closer: an operator is told of changes of state by package
+// replication, once each. What Raft says in the ordinary course is for debugging;
+// its warnings and errors stay what they are, and one that it repeats, many a
+// second about a peer that is down, is said now and then with a count.
 package raftlog
 
 import (
@@ -14,31 +17,54 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// quiet is how long a warning or an error about the same peer is not repeated:
-// Raft logs each failed call to one that is down, many a second.
-const quiet = 10 * time.Second
+// A warning or an error is not repeated for minQuiet, and for twice as long after
+// each time that it was, up to maxQuiet.
+const (
+	minQuiet = 10 * time.Second
+	maxQuiet = 10 * time.Minute
+	maxSaid  = 256 // lines that are remembered
+)
 
 // New returns a logger for a hashicorp library that writes to log as part name.
 func New(name string, log zerolog.Logger) hclog.Logger {
 	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: name, Level: hclog.Debug, Output: io.Discard})
-	l.RegisterSink(&sink{log: log, said: map[string]time.Time{}})
+	l.RegisterSink(newSink(log, time.Now))
 	return l
 }
 
 type sink struct {
 	log zerolog.Logger
+	now func() time.Time
 
 	mu   sync.Mutex // guards said
-	said map[string]time.Time
+	said map[string]*repeated
+}
+
+// repeated is a line that was said before.
+type repeated struct {
+	at    time.Time     // when it was last written
+	quiet time.Duration // for how long it is held back since
+	held  int           // how often it was, since
+}
+
+func newSink(log zerolog.Logger, now func() time.Time) *sink {
+	return &sink{log: log, now: now, said: map[string]*repeated{}}
 }
 
 // Accept implements hclog.SinkAdapter.
 func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	zl := levelOf(level, args)
-	if zl >= zerolog.WarnLevel && !s.first(msg, args) {
-		return
+	held := 0
+	if zl >= zerolog.WarnLevel {
+		var say bool
+		if held, say = s.due(msg, args); !say {
+			return
+		}
 	}
 	e := s.log.WithLevel(zl).Str("part", name)
+	if held > 0 {
+		e = e.Int("repeated", held)
+	}
 	for i := 0; i+1 < len(args); i += 2 {
 		name := fmt.Sprint(args[i])
 		if name == "node" { // the logger has said which
@@ -49,8 +75,8 @@ func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	e.Msg(msg)
 }
 
-// levelOf is the library's level, but for connections that end because somebody
-// closed them.
+// levelOf is the library's level, but for the ordinary course of things, and for
+// connections that end because somebody closed them.
 func levelOf(level hclog.Level, args []any) zerolog.Level {
 	for _, a := range args {
 		if err, ok := a.(error); ok && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF)) {
@@ -58,8 +84,6 @@ func levelOf(level hclog.Level, args []any) zerolog.Level {
 		}
 	}
 	switch level {
-	case hclog.Info:
-		return zerolog.InfoLevel
 	case hclog.Warn:
 		return zerolog.WarnLevel
 	case hclog.Error:
@@ -75,8 +99,9 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// first reports whether the line about this peer was not said lately.
-func (s *sink) first(msg string, args []any) bool {
+// due reports whether a line about a peer is to be written now, and how often it
+// was held back since the last time.
+func (s *sink) due(msg string, args []any) (held int, say bool) {
 	for i := 0; i+1 < len(args); i += 2 {
 		if args[i] == "peer" || args[i] == "server-id" {
 			msg += text(args[i+1])
@@ -84,13 +109,22 @@ func (s *sink) first(msg string, args []any) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	if last, said := s.said[msg]; said && now.Sub(last) < quiet {
-		return false
+	now := s.now()
+	r := s.said[msg]
+	switch {
+	case r == nil:
+		if len(s.said) >= maxSaid {
+			clear(s.said)
+		}
+		r = &repeated{quiet: minQuiet / 2}
+		s.said[msg] = r
+	case now.Sub(r.at) < r.quiet:
+		r.held++
+		return 0, false
+	case now.Sub(r.at) >= 2*r.quiet: // it is news again
+		r.quiet = minQuiet / 2
 	}
-	if len(s.said) > 256 {
-		clear(s.said)
-	}
-	s.said[msg] = now
-	return true
+	held, r.held = r.held, 0
+	r.at, r.quiet = now, min(2*r.quiet, maxQuiet)
+	return held, true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"path/filepath"
 
 	"github.com/hashicorp/raft"
 	raftwal "github.com/hashicorp/raft-wal"
@@ -69,9 +70,21 @@ func (l *Log) GetLog(index uint64, entry *raft.Log) error {
 	case err == nil, errors.Is(err, raft.ErrLogNotFound), errors.Is(err, raftwal.ErrClosed):
 		return err
 	}
-	err = fmt.Errorf("read raft log entry %d: %w: %w", index, ErrCorrupt, err)
+	err = fmt.Errorf("read raft log entry %d in %s: %w: %w", index, l.segmentOf(index), ErrCorrupt, err)
 	l.fail(err)
 	return err
+}
+
+// segmentOf names the file that has the entry at index, the directory if none has.
+func (l *Log) segmentOf(index uint64) string {
+	name, first := l.config.Dir, uint64(0)
+	paths, _ := filepath.Glob(filepath.Join(l.config.Dir, "*.wal")) // the pattern is good
+	for _, path := range paths {                                    // named by their first index, in digits enough to sort
+		if n, _ := fmt.Sscanf(filepath.Base(path), "%020d-", &first); n == 1 && first <= index {
+			name = path
+		}
+	}
+	return name
 }
 
 func (l *Log) read(index uint64, entry *raft.Log) (err error) {

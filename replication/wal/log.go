@@ -70,7 +70,9 @@ type Log struct {
 }
 
 // Open opens the log in cfg.Dir, or starts an empty one there, and completes a
-// segment rotation that was interrupted.
+// segment rotation that was interrupted. It fails with ErrCorrupt when the newest
+// segment has lost entries; damage to the very last ones looks like a crash, so the
+// caller must compare LastIndex with what it knows to be durable.
 func Open(cfg Config) (*Log, error) {
 	if cfg.Fatal == nil {
 		return nil, errors.New("open raft log: Config.Fatal is required")
@@ -79,6 +81,9 @@ func Open(cfg Config) (*Log, error) {
 		cfg.SegmentSize = defaultSegmentSize
 	}
 	if err := create(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open raft log: %w", err)
+	}
+	if err := checkTail(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open raft log: %w", err)
 	}
 	repaired, err := FinishRotation(cfg.Dir)
