@@ -11,7 +11,6 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"confman/replication/disk"
 	"confman/replication/peer"
 )
 
@@ -25,6 +24,9 @@ func (n *Node) routes() http.Handler {
 	mux.HandleFunc("GET "+pathReadIndex, n.answering(n.answerReadIndex))
 	mux.HandleFunc("POST "+pathJoin, n.answering(n.answerJoin))
 	mux.HandleFunc("POST "+pathInvite, n.answering(n.answerInvite))
+	for name, answer := range n.config.Questions {
+		mux.HandleFunc("POST "+pathQuestions+name, n.answering(answerer(answer)))
+	}
 	mux.HandleFunc("GET "+peer.Path, func(w http.ResponseWriter, r *http.Request) {
 		if e := n.engine.Load(); e != nil {
 			e.transport.ServeHTTP(w, r) // authenticates by itself
@@ -86,13 +88,13 @@ func writeRefusal(w http.ResponseWriter, r *refusedError) {
 func (n *Node) self() peerAnswer {
 	id, s := n.identity.Load(), n.present.load()
 	a := peerAnswer{
-		Node: n.config.ID, Cluster: id.Cluster, Forming: id.Forming, Peers: n.config.Peers, Waiting: n.waitsFor(), Unsound: n.verified.unsound(), Role: "none", Level: n.knows(),
-		RaftIndex: s.RaftIndex(), Index: s.Index(), Chain: s.Chain().String(),
+		Node: n.config.ID, Cluster: id.Cluster, Forming: id.Forming, Peers: n.config.Peers, Waiting: n.waitsFor(), Role: "none",
+		RaftIndex: s.RaftIndex(), Index: s.Index(), Chain: s.Chain().String(), Report: n.report(),
+		Former: n.former(),
 	}
 	if e := n.engine.Load(); e != nil {
 		a.Begun = e.raft.LastIndex() > 0
-		a.Role, a.Term, a.RaftLast, a.FreeBytes = e.role(), e.raft.CurrentTerm(), e.raft.LastIndex(), e.space.Free()
-		a.DiskBytes, _ = disk.TotalBytes(n.config.Dir) // 0: unknown
+		a.Role, a.Term, a.RaftLast = e.role(), e.raft.CurrentTerm(), e.raft.LastIndex()
 		for _, s := range e.servers() {
 			a.Members = append(a.Members, string(s.ID))
 		}

@@ -226,6 +226,13 @@ const lookEvery = 4096
 func (a *archive) encode(ctx context.Context, w io.Writer, h *projections.History, header proof.Header) (chain events.Chain, err error) {
 	buffer := bufio.NewWriterSize(w, 1<<20)
 	packed := gzip.NewWriter(buffer)
+	cluster, err := h.ClusterAt(header.To)
+	if err != nil {
+		return chain, err
+	}
+	if cluster.ID != "" { // another one than now, where the history went on in another
+		header.Cluster = cluster.ID
+	}
 	lines, err := proof.NewWriter(packed, header)
 	if err != nil {
 		return chain, err

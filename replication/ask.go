@@ -22,6 +22,7 @@ const (
 	pathJoin      = pathPrefix + "join"       // POST to the leader: let me in
 	pathInvite    = pathPrefix + "invite"     // POST to a node that waits: join us
 	pathReadIndex = pathPrefix + "read-index" // GET at the leader
+	pathQuestions = pathPrefix + "questions/" // POST, by name: see Answerer
 
 	headerToken = "X-Cluster-Token"
 
@@ -46,13 +47,11 @@ type peerAnswer struct {
 	RaftIndex uint64 `json:"raftIndex"` // folded
 	Index     uint64 `json:"index"`     // event index
 	Chain     string `json:"chain"`
-	FreeBytes uint64 `json:"freeBytes"`
-	DiskBytes uint64 `json:"diskBytes"` // of the whole file system
 	Waiting   string `json:"waiting,omitempty"`
-	Unsound   string `json:"unsound,omitempty"` // what it found to be wrong with its records
 
-	Members []string     `json:"members,omitempty"` // IDs, as far as it knows
-	Level   events.Level `json:"level,omitempty"`   // the highest feature level that it can read; absent: the first
+	Members []string `json:"members,omitempty"` // IDs, as far as it knows
+	Former  []string `json:"former,omitempty"`  // clusters that its history was of before
+	Report
 }
 
 type joinRequest struct {

@@ -40,6 +40,8 @@ type Config struct {
 	Join    string   // URL of a node of a running cluster to join instead
 	Learner bool     // join without a vote
 
+	Questions map[string]Answerer // what else members may ask, by name
+
 	ClientTLS              func() *tls.Config // for dialling peers; nil: plain
 	RequirePeerCertificate bool
 
@@ -50,12 +52,14 @@ type Config struct {
 	Archive         string // directory to which records are written before they go; empty: they just go
 
 	Proof ProofConfig
+	About About
 
 	// FirstKey is the API key that a history begins with. It is asked once, by
 	// the node that begins it; FirstKeyStands is called when it is in the history.
 	FirstKey       func() (events.CreateKey, error)
 	FirstKeyStands func()
 
+	Trace    Trace // nil: nobody asks
 	Announce Announcer
 	Fatal    func(error) // must end the process: this node can no longer follow the others
 	Log      zerolog.Logger
@@ -69,10 +73,12 @@ type tuning struct {
 	segment  int    // bytes of a log segment; 0: as package wal has it
 	abrupt   bool   // stop without handing over and without a marker, as a crash does
 
-	retention time.Duration // between looks at what is to be trimmed; 0: retentionInterval
-	ahead     time.Duration // how far retention's clock is ahead
-	worth     uint64        // trimmed events for which the store is made anew; 0: worthEvents
-	level     events.Level  // the feature level that the node says it knows; 0: the newest
+	retention time.Duration                    // between looks at what is to be trimmed; 0: retentionInterval
+	ahead     time.Duration                    // how far retention's clock is ahead
+	worth     uint64                           // trimmed events for which the store is made anew; 0: worthEvents
+	free      func(dir string) (uint64, error) // free space; nil: statfs
+	looks     time.Duration                    // between looks at the disks; 0: a second
+	level     events.Level                     // the feature level that the node says it knows; 0: the newest
 }
 
 // Limits of ElectionTimeout: below, ordinary pauses of a busy machine depose

@@ -5,7 +5,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"confman/replication/disk"
 	"confman/replication/wal"
 )
 
@@ -24,13 +23,4 @@ func cutLog(t *testing.T, dir string) {
 	if err := l.DeleteRange(last-1, last); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func fullSpace(t *testing.T, dir string) *disk.Space {
-	t.Helper()
-	s, err := disk.WatchSpace(disk.SpaceConfig{Dir: dir, Log: zerolog.Nop(), Free: func(string) (uint64, error) { return 1, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }

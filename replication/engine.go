@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"github.com/rs/zerolog"
 
 	"confman/events"
 	"confman/replication/disk"
@@ -35,7 +36,6 @@ type engine struct {
 	log       *wal.Log
 	logs      *raft.LogCache
 	store     *disk.Store
-	space     *disk.Space
 	snapshots *disk.Snapshots
 	transport *peer.Transport
 	raft      *raft.Raft
@@ -65,11 +65,12 @@ func openEngine(n *Node) (*engine, error) {
 	e.present.store(state)
 	e.transport = peer.New(peer.Config{
 		ID: raft.ServerID(e.self.ID), Advertise: e.self.Address, Cluster: n.cluster, Token: n.config.Token,
-		ClientTLS: n.config.ClientTLS, RequirePeerCertificate: n.config.RequirePeerCertificate,
+		ClientTLS: n.config.ClientTLS, RequirePeerCertificate: n.config.RequirePeerCertificate, Address: n.addressOf,
+		Room: n.room.takes, RoomAt: n.room.takesAt,
 		PersistedTerm: e.log.PersistedTerm, Log: n.config.Log,
 	})
 	folds := &fsm{
-		present: e.present, store: e.store, snapshots: e.snapshots, scrubs: &n.upkeep.scrubs,
+		present: e.present, store: e.store, snapshots: e.snapshots, scrubs: &n.upkeep.scrubs, space: n.room.space,
 		announce: n.config.Announce, fatal: n.config.Fatal, log: n.config.Log,
 	}
 	e.raft, err = raft.NewRaft(e.raftConfig(n.config), folds, e.logs, e.log, e.snapshots, e.transport)
@@ -80,7 +81,7 @@ func openEngine(n *Node) (*engine, error) {
 		_, ok := o.Data.(raft.RaftState)
 		return ok
 	}))
-	e.proposer = newProposer(e.raft)
+	e.proposer = newProposer(e.raft, n.config.Trace)
 	e.confirmations = &confirmations{confirm: e.readIndex}
 	n.config.Log.Info().Str("cluster", n.cluster()).Uint64("event", state.Index()).Uint64("raft", state.RaftIndex()).
 		Uint64("last", e.raft.LastIndex()).Msg("state loaded at the newest marker")
@@ -108,10 +109,6 @@ func (e *engine) raftConfig(c Config) *raft.Config {
 
 func (e *engine) openStores(n *Node) (err error) {
 	c := n.config
-	hard := cmp.Or(c.MinFreeBytes, disk.DefaultHardBytes)
-	if err := disk.Preflight(c.Dir, c.reserve()); err != nil {
-		return err
-	}
 	e.log, err = wal.Open(wal.Config{Dir: raftDir(c.Dir), SegmentSize: c.tuning.segment, Fatal: c.Fatal, Log: c.Log})
 	if err != nil {
 		return err
@@ -119,43 +116,34 @@ func (e *engine) openStores(n *Node) (err error) {
 	if e.logs, err = raft.NewLogCache(logCacheEntries, e.log); err != nil {
 		return err
 	}
-	e.store, err = openViews(c.Dir, *n.identity.Load(), c.Log)
+	views := viewsConfig(c.Dir, *n.identity.Load(), c.Log)
+	views.Fatal = c.Fatal
+	e.store, err = disk.Open(views)
 	if err != nil {
 		return err
 	}
 	e.snapshots, err = disk.NewSnapshots(disk.SnapshotsConfig{
-		Store: e.store, Applied: func() disk.Position { return positionOf(e.present.load()) }, ReserveBytes: c.reserve(), Log: c.Log,
+		Store: e.store, Applied: func() disk.Position { return positionOf(e.present.load()) }, ReserveBytes: n.room.space.Mark(disk.Hard), Log: c.Log,
 	})
 	if err != nil {
 		return err
 	}
-	if err := e.finishInstall(n); err != nil {
+	if err := e.finishInstall(c.Log); err != nil {
 		return err
 	}
 	if err := e.checkFloor(c.Dir); err != nil {
 		return err
 	}
-	if err := refreshViews(e.store, c.Log, n.wait); err != nil {
-		return err
-	}
-	e.space, err = disk.WatchSpace(disk.SpaceConfig{
-		Dir: c.Dir, HardBytes: hard, SoftBytes: 2 * hard, Log: c.Log,
-		Changed: func(l disk.Level, free uint64) {
-			if l != disk.OK {
-				e.handOver()
-			}
-		},
-	})
-	return err
+	return refreshViews(e.store, c.Log, n.wait)
 }
 
 // finishInstall takes over a snapshot that was received whole before a crash.
-func (e *engine) finishInstall(n *Node) error {
+func (e *engine) finishInstall(log zerolog.Logger) error {
 	meta, open, pending := e.snapshots.Pending()
 	if !pending {
 		return nil
 	}
-	n.config.Log.Info().Uint64("raft", meta.Index).Msg("finishing the installation of a received snapshot")
+	log.Info().Uint64("raft", meta.Index).Msg("finishing the installation of a received snapshot")
 	stream, err := open()
 	if err != nil {
 		return err
@@ -248,9 +236,6 @@ func (e *engine) close() error {
 }
 
 func (e *engine) closeStores() (err error) {
-	if e.space != nil {
-		e.space.Close()
-	}
 	if e.store != nil {
 		err = e.store.Close()
 	}

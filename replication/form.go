@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"confman/replication/disk"
+	"confman/replication/wal"
 )
 
 // Formation. A new cluster comes to be when all its founders are there: the one
@@ -121,6 +124,16 @@ func (n *Node) compare(p Member, a peerAnswer) error {
 func replaceCommands(id string) string {
 	return fmt.Sprintf("Replace it under a new ID: confman cluster remove %s, then start it with an empty --data, "+
 		"--id NEW-ID and --join URL-OF-A-MEMBER instead of --peers", id)
+}
+
+// remedied says what to do about damaged data, beside what is wrong.
+func remedied(fatal func(error), id string) func(error) {
+	return func(err error) {
+		if errors.Is(err, disk.ErrCorrupt) || errors.Is(err, wal.ErrCorrupt) {
+			err = fmt.Errorf("%w: the data of %s is damaged and not used. %s", err, id, replaceCommands(id))
+		}
+		fatal(err)
+	}
 }
 
 // found lets Raft begin once all founders have taken the identity over. It can

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"github.com/rs/zerolog"
@@ -22,20 +23,31 @@ type fsm struct {
 	snapshots *disk.Snapshots
 	scrubs    *scrubs
 	announce  Announcer
+	space     *disk.Space
 	fatal     func(error)
 	log       zerolog.Logger
+
+	halted error // nothing is folded any more: the disk was full when the node was closed
 }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
 
+// entryDone is the response to a command.
+type entryDone struct {
+	results []projections.Result // of its proposals
+	at      *foldTimes
+}
+
 // Apply folds one entry.
 func (f *fsm) Apply(entry *raft.Log) any { return f.ApplyBatch([]*raft.Log{entry})[0] }
 
-// ApplyBatch folds a batch of entries; the response to a command is the
-// []projections.Result of its proposals.
+// ApplyBatch folds a batch of entries; the response to a command is an entryDone.
 func (f *fsm) ApplyBatch(entries []*raft.Log) []any {
 	responses := make([]any, len(entries))
-	before := f.present.load()
+	if f.halted != nil {
+		return responses
+	}
+	before, at := f.present.load(), &foldTimes{began: time.Now()}
 	folding := projections.Begin(before)
 	for i, entry := range entries {
 		if entry.Index <= before.RaftIndex() {
@@ -54,9 +66,13 @@ func (f *fsm) ApplyBatch(entries []*raft.Log) []any {
 		if err != nil {
 			f.stop(err)
 		}
-		responses[i] = results
+		responses[i] = entryDone{results, at}
 	}
 	if len(folding.Rows) > 0 {
+		if f.halted = f.space.Await(); f.halted != nil { // the store would die of a full disk
+			clear(responses) // nobody is told of what is not there
+			return responses
+		}
 		if err := f.store.Write(folding.Rows); err != nil {
 			f.stop(fmt.Errorf("write views: %w", err))
 		}
@@ -66,9 +82,11 @@ func (f *fsm) ApplyBatch(entries []*raft.Log) []any {
 		f.stop(err)
 	}
 	f.present.store(folding.State())
+	at.visible = time.Now()
 	if len(folding.Records) > 0 {
 		f.announce.Publish(folding.Records)
 	}
+	at.announced = time.Now()
 	if erased {
 		f.announce.Reset() // what it remembers may hold what was erased
 	}
@@ -111,12 +129,16 @@ func (f *fsm) stop(err error) {
 
 // Snapshot captures a position; Persist makes it a marker beside further writes.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
-	return snapshot(positionOf(f.present.load())), nil
+	if f.halted != nil { // Raft counts entries that are not in the views
+		return nil, f.halted
+	}
+	return &snapshot{positionOf(f.present.load()), f.fatal}, nil
 }
 
 // Restore replaces the views by a snapshot that the leader sent.
 func (f *fsm) Restore(stream io.ReadCloser) error {
 	defer stream.Close()
+	began := time.Now()
 	if err := install(f.snapshots, stream, f.present.load().RaftIndex()); err != nil {
 		f.stop(err)
 	}
@@ -132,24 +154,36 @@ func (f *fsm) Restore(stream io.ReadCloser) error {
 	}
 	f.present.store(s)
 	f.announce.Reset()
+	f.log.Info().Uint64("event", s.Index()).Uint64("raft", s.RaftIndex()).Stringer("took", time.Since(began).Round(time.Millisecond)).Msg("snapshot installed")
 	return nil
 }
 
 // snapshot is a position of the history. The rows are in the store already.
-type snapshot disk.Position
+type snapshot struct {
+	at    disk.Position
+	fatal func(error)
+}
 
-func (s snapshot) Persist(sink raft.SnapshotSink) error {
+// Persist makes the marker. Without one the log grows, which is an alarm; but what
+// the kernel failed to write once it may have forgotten, and a later marker would
+// be believed.
+func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	k, ok := sink.(*disk.Sink)
 	if !ok {
 		return fmt.Errorf("snapshot to a %T: want a *disk.Sink", sink)
 	}
-	if err := k.Mark(disk.Position(s)); err != nil {
+	err := k.Mark(s.at)
+	if errors.Is(err, disk.ErrSync) {
+		s.fatal(err)
+	}
+	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	return k.Close()
 }
 
-func (snapshot) Release() {}
+// Release implements raft.FSMSnapshot.
+func (*snapshot) Release() {}
 
 func positionOf(s *projections.State) disk.Position {
 	return disk.Position{Index: s.Index(), Chain: s.Chain().String(), RaftIndex: s.RaftIndex(), RaftTerm: s.RaftTerm()}

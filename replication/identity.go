@@ -17,6 +17,8 @@ type identity struct {
 	// Forming: this node minted the cluster and waits for all founders to take
 	// it over before Raft may begin.
 	Forming bool `json:"forming,omitempty"`
+	// Origin is set until the history says what the cluster came from.
+	Origin *Origin `json:"origin,omitempty"`
 }
 
 const identityFile = "identity.json"
@@ -29,13 +31,18 @@ func viewsDir(dir string) string { return filepath.Join(dir, "views") }
 
 // loadIdentity returns the zero value for a directory that nobody has used.
 func loadIdentity(dir, node string) (identity, error) {
+	if plan, err := readPlan(dir); err != nil {
+		return identity{}, err
+	} else if plan != nil {
+		return identity{}, fmt.Errorf("%w %s: a recovery was interrupted; finish it: confman cluster recover --data %s --accept-data-loss", ErrDirectory, dir, dir)
+	}
 	raft, err := readIdentity(raftDir(dir))
 	if err != nil {
-		return identity{}, err
+		return identity{}, fmt.Errorf("%w. %s", err, replaceCommands(node))
 	}
 	views, err := readIdentity(viewsDir(dir))
 	if err != nil {
-		return identity{}, err
+		return identity{}, fmt.Errorf("%w. %s", err, replaceCommands(node))
 	}
 	raftUsed, err := used(raftDir(dir))
 	if err != nil {
@@ -73,6 +80,9 @@ func readIdentity(dir string) (identity, error) {
 	}
 	if err == nil && (id.Node == "" || id.Cluster == "") {
 		err = errors.New("no node or no cluster")
+	}
+	if err == nil {
+		err = id.Origin.validate()
 	}
 	if err != nil {
 		return id, fmt.Errorf("%w: %s: %w", ErrDirectory, filepath.Join(dir, identityFile), err)

@@ -109,6 +109,9 @@ func (n *Node) answerJoin(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !n.mayBringIn(e, r, join.Member) {
+		return nil, refusal(http.StatusUnauthorized, "the certificate shown names neither %s nor the host of %s", join.ID, join.Address)
+	}
 	if e.raft.State() != raft.Leader {
 		leader := e.leader()
 		if leader.Address == "" || leader.ID == n.config.ID {
@@ -123,6 +126,9 @@ func (n *Node) answerJoin(r *http.Request) (any, error) {
 func (n *Node) letIn(e *engine, join joinRequest) (any, error) {
 	if at, knows := n.State().Cluster().FeatureLevel(), max(join.Level, events.FirstLevel); knows < at {
 		return nil, refusal(http.StatusConflict, "%s knows feature level %d, the cluster is at %d: run a newer release", join.ID, knows, at)
+	}
+	if origin := n.unsaid(); origin != nil {
+		return nil, refusal(http.StatusServiceUnavailable, "the cluster is %s, and its history does not say so yet", origin)
 	}
 	suffrage, member := e.suffrage(join.ID)
 	if join.Cluster == "" {

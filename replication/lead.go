@@ -17,6 +17,8 @@ import (
 // ErrRemoved says that the cluster has removed this node.
 var ErrRemoved = errors.New("removed from the cluster")
 
+var errStuckTransfer = errors.New("raft refuses writes after a failed leadership transfer; the process must start anew")
+
 // leaderlessInterval is how often a node without a leader asks whether it is
 // still a member.
 const leaderlessInterval = time.Second
@@ -25,6 +27,11 @@ const leaderlessInterval = time.Second
 func (n *Node) observe(ctx context.Context, e *engine) {
 	tick := time.NewTicker(leaderlessInterval)
 	defer tick.Stop()
+	n.done.Go(func() {
+		if err := n.wasLeft(ctx, e); err != nil { // before it forms a quorum with others that were
+			n.config.Fatal(err)
+		}
+	})
 	for {
 		select {
 		case leads := <-e.leadership:
@@ -38,8 +45,19 @@ func (n *Node) observe(ctx context.Context, e *engine) {
 				return
 			}
 		case <-tick.C:
-			if e.leader().ID == "" && n.wasRemoved(ctx, e) {
+			if e.leader().ID != "" {
+				continue
+			}
+			if n.wasRemoved(ctx, e) {
 				n.removed()
+				return
+			}
+			err := n.wasLeft(ctx, e)
+			if err == nil {
+				err = n.findPlace(ctx)
+			}
+			if err != nil {
+				n.config.Fatal(err)
 				return
 			}
 		case <-ctx.Done():
@@ -75,7 +93,7 @@ func (n *Node) settle(ctx context.Context, e *engine) {
 	if errors.Is(err, raft.ErrLeadershipTransferInProgress) {
 		// A transfer that failed in an earlier term still refuses all
 		// writes of this one (hashicorp/raft #696); only a new Raft helps.
-		n.config.Fatal(errors.New("raft refuses writes after a failed leadership transfer; the process must start anew"))
+		n.config.Fatal(errStuckTransfer)
 		return
 	}
 	if err != nil || e.raft.CurrentTerm() != term {
@@ -83,21 +101,40 @@ func (n *Node) settle(ctx context.Context, e *engine) {
 	}
 	e.readyTerm.Store(term)
 	n.config.Log.Info().Uint64("term", term).Msg("leading")
-	for n.present.load().Index() == 0 && e.raft.State() == raft.Leader {
-		if err := n.beginHistory(ctx, e); err != nil {
-			n.wait("the history has not begun: %v", err)
-			select {
-			case <-time.After(enrolInterval):
-			case <-ctx.Done():
-				return
-			}
+	n.insist(ctx, e, func() error { return n.tellOrigin(ctx) })
+	n.insist(ctx, e, func() error { return n.beginHistory(ctx, e) })
+}
+
+// insist tries something until it succeeds or this node leads no more.
+func (n *Node) insist(ctx context.Context, e *engine, try func() error) {
+	for tried := false; e.raft.State() == raft.Leader; tried = true {
+		err := try()
+		if err == nil && tried {
+			n.waiting.Store(nil)
+		}
+		if err == nil {
+			return
+		}
+		n.wait("%v", err)
+		select {
+		case <-time.After(enrolInterval):
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
-// beginHistory writes the first events: the cluster's identity and an API key.
-// Two leaders cannot both: the events are guarded.
-func (n *Node) beginHistory(ctx context.Context, e *engine) error {
+// beginHistory writes the first events, if there are none: the cluster's identity
+// and an API key. Two leaders cannot both: the events are guarded.
+func (n *Node) beginHistory(ctx context.Context, e *engine) (err error) {
+	if n.present.load().Index() > 0 {
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("the history has not begun: %w", err)
+		}
+	}()
 	if n.config.FirstKey == nil {
 		return errors.New("no first API key is configured")
 	}

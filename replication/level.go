@@ -42,7 +42,7 @@ func (n *Node) raiseLevel(ctx context.Context, e *engine, to events.Level) error
 
 // lacks says why a member is not known to know a level; empty when it is.
 func (n *Node) lacks(ctx context.Context, m raft.Server, level events.Level) string {
-	a := peerAnswer{Node: n.config.ID, Level: n.knows()}
+	a := peerAnswer{Node: n.config.ID, Report: Report{Level: n.knows()}}
 	if string(m.ID) != n.config.ID {
 		a = peerAnswer{}
 		if err := n.ask.call(ctx, string(m.Address), pathIdentity, nil, &a); err != nil {

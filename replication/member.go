@@ -4,23 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"confman/events"
+	"confman/replication/disk"
 )
 
 // RemoveMember takes a member out of the cluster. It refuses what would lose
-// quorum: the members that remain must have a majority that is alive.
+// quorum: the voters that remain must have a majority that is alive. A learner
+// can always go.
 func (n *Node) RemoveMember(ctx context.Context, id string) error {
 	return n.asLeader(func(e *engine) error {
 		suffrage, member := e.suffrage(id)
 		if !member {
-			return &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("%.80q is not a member", id)}
+			return e.noMember(id)
 		}
 		if suffrage == raft.Voter {
-			if err := e.quorumWithout(ctx, id); err != nil {
+			members, err := n.Members(ctx)
+			if err == nil {
+				err = quorumWithout(members, id)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -28,24 +35,35 @@ func (n *Node) RemoveMember(ctx context.Context, id string) error {
 	})
 }
 
-// quorumWithout refuses when too few voters other than id are alive.
-func (e *engine) quorumWithout(ctx context.Context, id string) error {
-	voters, alive := 0, 0
+func (e *engine) noMember(id string) error {
+	var ids []string
 	for _, s := range e.servers() {
-		if s.Suffrage != raft.Voter || string(s.ID) == id {
+		ids = append(ids, string(s.ID))
+	}
+	return &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("%.80q is not a member; the members are %s", id, strings.Join(ids, ", "))}
+}
+
+// quorumWithout refuses when too few voters other than id are alive.
+func quorumWithout(members []MemberStatus, id string) error {
+	voters, alive, down := 0, 0, []string(nil)
+	for _, m := range members {
+		switch {
+		case !m.Voter || m.ID == id:
 			continue
+		case m.Error == "":
+			alive++
+		default:
+			down = append(down, fmt.Sprintf("%s: %s", m.ID, m.Error))
 		}
 		voters++
-		if string(s.ID) == e.self.ID || e.ask.call(ctx, string(s.Address), pathIdentity, nil, &peerAnswer{}) == nil {
-			alive++
-		}
 	}
 	if voters == 0 {
-		return &events.Refusal{Kind: events.ErrConflict, Detail: id + " is the only voter"}
+		return &events.Refusal{Kind: events.ErrConflict, Detail: id + " is the only voter; to replace it: confman cluster replace " + id + " NEW-ID HOST:PORT"}
 	}
-	if 2*alive <= voters {
+	if need := voters/2 + 1; alive < need {
 		return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf(
-			"without %s, %d of %d voters are alive, which is no majority: nothing could be written any more. Add a member first", id, alive, voters)}
+			"without %s, %d of %d voters would be alive, and a majority of %d is needed to write anything (%s). "+
+				"Start those, or add another node first: confman cluster add NEW-ID HOST:PORT", id, alive, voters, need, strings.Join(down, "; "))}
 	}
 	return nil
 }
@@ -60,16 +78,19 @@ func (n *Node) PromoteMember(ctx context.Context, id string) error {
 			if s.Suffrage == raft.Voter {
 				return nil
 			}
-			var a peerAnswer
-			if err := e.ask.call(ctx, string(s.Address), pathIdentity, nil, &a); err != nil {
-				return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf("%s at %s does not answer: %v", id, s.Address, err)}
+			now := n.memberStatus(ctx, s)
+			if now.Error != "" {
+				return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf(
+					"%s at %s cannot be given a vote: %s. Once it runs: confman cluster promote %s", id, s.Address, now.Error, id)}
 			}
-			if behind := e.raft.CommitIndex() - min(a.RaftIndex, e.raft.CommitIndex()); behind > caughtUp {
-				return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf("%s lacks %d entries; wait until it has caught up", id, behind)}
+			if behind := e.raft.CommitIndex() - min(now.RaftIndex, e.raft.CommitIndex()); behind > caughtUp {
+				return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf(
+					"%s lacks %d entries and may lack %d at most; wait until confman cluster status shows that it has caught up, then: confman cluster promote %s",
+					id, behind, caughtUp, id)}
 			}
 			return e.raft.AddVoter(s.ID, s.Address, 0, configTimeout).Error()
 		}
-		return &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("%.80q is not a member", id)}
+		return e.noMember(id)
 	})
 }
 
@@ -89,7 +110,7 @@ func (n *Node) TransferLeadership(ctx context.Context, to string) error {
 			}
 			switch {
 			case address == "":
-				return &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("%.80q is not a voter", to)}
+				return e.noVoter(to)
 			case to == n.config.ID:
 				return nil
 			}
@@ -100,6 +121,13 @@ func (n *Node) TransferLeadership(ctx context.Context, to string) error {
 		}
 		return nil
 	})
+}
+
+func (e *engine) noVoter(id string) error {
+	if _, member := e.suffrage(id); !member {
+		return e.noMember(id)
+	}
+	return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf("%s is a learner and cannot lead; first: confman cluster promote %s", id, id)}
 }
 
 // Marker is how far a node's views are durable.
@@ -136,6 +164,8 @@ type Standing struct {
 	Commit      uint64    // last Raft entry known to be committed
 	Marker      uint64    // event index of the newest marker
 	FreeBytes   uint64
+	DiskTotal   uint64 // bytes of the data directory's file system, free or not
+	DiskLevel   disk.Level
 	Upkeep      Upkeep
 	Reasons     []string // why the node is not ready; empty when it is
 }
@@ -165,13 +195,15 @@ func (n *Node) Standing() Standing {
 
 func (n *Node) look() Standing {
 	s := Standing{ID: n.config.ID, Cluster: n.cluster(), Role: "none", RaftIndex: n.present.load().RaftIndex()}
+	s.FreeBytes, s.DiskLevel = n.room.space.Free(), n.room.space.Level()
+	s.DiskTotal, _ = disk.TotalBytes(n.config.Dir) // 0: unknown
 	e := n.engine.Load()
 	if e == nil {
 		s.Reasons = []string{n.waitsFor()}
 		return s
 	}
 	s.Role, s.Leader, s.Term = e.role(), e.leader(), e.raft.CurrentTerm()
-	s.Commit, s.Marker, s.FreeBytes = e.raft.CommitIndex(), e.store.Marker().Index, e.space.Free()
+	s.Commit, s.Marker = e.raft.CommitIndex(), e.store.Marker().Index
 	s.Upkeep = n.upkeep.look()
 	if s.LastContact = e.raft.LastContact(); s.Role == "leader" {
 		s.LastContact = time.Now()
@@ -181,6 +213,9 @@ func (n *Node) look() Standing {
 	}
 	if s.Leader.Address == "" {
 		s.Reasons = append(s.Reasons, "no leader is known")
+		if lost := n.around.nowhere(); lost != "" {
+			s.Reasons = append(s.Reasons, lost)
+		}
 	}
 	if s.Lag() > caughtUp {
 		s.Reasons = append(s.Reasons, fmt.Sprintf("%d entries behind", s.Lag()))
@@ -188,11 +223,14 @@ func (n *Node) look() Standing {
 	if s.Role == "leader" && e.readyTerm.Load() != s.Term {
 		s.Reasons = append(s.Reasons, "just elected")
 	}
+	if origin := n.unsaid(); origin != nil {
+		s.Reasons = append(s.Reasons, "the history does not say yet that the cluster is "+origin.String())
+	}
 	if n.present.load().Index() == 0 { // no API key exists yet
 		s.Reasons = append(s.Reasons, "the history has not begun")
 	}
-	if e.space.Level() != 0 {
-		s.Reasons = append(s.Reasons, fmt.Sprintf("the disk is nearly full: %d bytes are free", s.FreeBytes))
+	if s.DiskLevel > disk.OK {
+		s.Reasons = append(s.Reasons, fmt.Sprintf("the disk is nearly full: %s: this node %s", n.room.free(), effectOf(s.DiskLevel)))
 	}
 	if found := n.verified.unsound(); found != "" { // it votes: what it voted for is right elsewhere
 		s.Reasons = append(s.Reasons, found)
@@ -211,64 +249,4 @@ func (e *engine) role() string {
 		return "learner"
 	}
 	return "follower"
-}
-
-// MemberStatus is what is known of a member.
-type MemberStatus struct {
-	Member
-	Role       string // "unreachable" when it does not answer
-	Voter      bool
-	Term       uint64
-	RaftIndex  uint64
-	EventIndex uint64
-	Chain      string
-	Lag        uint64 // Raft entries it has not folded, against this node's commit index
-	FreeBytes  uint64
-	DiskBytes  uint64
-	Contact    time.Time // when the leader last heard from it; zero where this node does not lead
-	Trouble    string    // why it must be replaced; empty: it does not know of any reason
-	Error      string    // why it is unreachable
-}
-
-// Members asks every member how it is.
-func (n *Node) Members(ctx context.Context) ([]MemberStatus, error) {
-	e, err := n.running()
-	if err != nil {
-		return nil, err
-	}
-	servers := e.servers()
-	found := make([]MemberStatus, len(servers))
-	answered := make(chan struct{}, len(servers))
-	commit := e.raft.CommitIndex()
-	for i, s := range servers {
-		go func() {
-			found[i] = n.memberStatus(ctx, s, commit)
-			if e.raft.State() == raft.Leader {
-				found[i].Contact = e.transport.LastContact(s.ID)
-			}
-			answered <- struct{}{}
-		}()
-	}
-	for range servers {
-		<-answered // each call has a deadline
-	}
-	return found, nil
-}
-
-func (n *Node) memberStatus(ctx context.Context, s raft.Server, commit uint64) MemberStatus {
-	m := MemberStatus{Member: Member{string(s.ID), string(s.Address)}, Voter: s.Suffrage == raft.Voter, Role: "unreachable"}
-	var a peerAnswer
-	if m.ID == n.config.ID {
-		a = n.self()
-	} else {
-		if err := n.ask.call(ctx, m.Address, pathIdentity, nil, &a); err != nil {
-			m.Error = err.Error()
-			return m
-		}
-	}
-	m.DiskBytes = a.DiskBytes
-	m.Trouble = a.Unsound
-	m.Role, m.Term, m.RaftIndex, m.EventIndex, m.Chain, m.FreeBytes = a.Role, a.Term, a.RaftIndex, a.Index, a.Chain, a.FreeBytes
-	m.Lag = commit - min(commit, a.RaftIndex)
-	return m
 }

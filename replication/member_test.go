@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -263,23 +262,5 @@ func TestShortenedLogIsRefused(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the node began with a log that lost entries")
-	}
-}
-
-func TestFullDiskRefusesWritesBeforeTheyAreProposed(t *testing.T) {
-	c := newCluster(t, 1)
-	config := c.leader().Node.config
-	before := c.leader().State().Index()
-	c.stop("n1")
-	n := c.start(Config{Member: config.Member, Dir: config.Dir, Peers: config.Peers}, listen(t, config.Address))
-	n.awaitReady(t)
-	n.engine.Load().space.Close()
-	full := fullSpace(t, config.Dir)
-	n.engine.Load().space = full
-	if _, err := n.Submit(testContext(t), put("pay", "k", "v"), stamp()); !errors.Is(err, events.ErrNoSpace) {
-		t.Errorf("%v", err)
-	}
-	if err := n.Linearizable(context.Background()); err != nil || n.State().Index() != before {
-		t.Errorf("reads go on: %v at event %d", err, n.State().Index())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"confman/events"
 	"confman/events/proof"
@@ -32,6 +33,9 @@ type Node struct {
 	upkeep   *upkeep
 	verified verifications
 	invited  chan inviteRequest
+	around   around
+	notices  *notices
+	room     *room
 
 	join    string // URL of a member to join at, or empty; begin's
 	learner bool   // join without asking for a vote; begin's
@@ -48,11 +52,12 @@ func Open(config Config) (*Node, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
+	config.Fatal = remedied(config.Fatal, config.ID)
 	n := &Node{
 		config: config, present: newPresent(), upkeep: newUpkeep(&config), invited: make(chan inviteRequest, 1),
 		join: config.Join, learner: config.Learner,
 	}
-	n.ask = newAsker(n)
+	n.ask, n.around.started, n.notices = newAsker(n), time.Now(), newNotices(&config)
 	n.handler = n.routes()
 	lock, err := lockDirectory(config.Dir)
 	if err != nil {
@@ -60,6 +65,9 @@ func Open(config Config) (*Node, error) {
 	}
 	n.lock = lock
 	id, err := loadIdentity(config.Dir, config.ID)
+	if err == nil {
+		n.room, err = newRoom(n)
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -92,17 +100,23 @@ func lockDirectory(dir string) (*os.File, error) {
 // begin makes the node part of a cluster: one it belongs to already, one that
 // it forms with the other founders, or one that it joins.
 func (n *Node) begin(ctx context.Context) error {
-	if n.cluster() == "" {
+	if err := n.awaitRoom(); err != nil {
+		return err
+	}
+	belonged := n.cluster() != ""
+	if !belonged {
 		if err := n.enrol(ctx); err != nil {
 			return err
 		}
 	}
-	e, err := openEngine(n)
+	e, err := n.openEngine(ctx)
 	if err != nil {
 		return err
 	}
 	n.engine.Store(e)
 	n.done.Go(func() { n.observe(ctx, e) })
+	n.done.Go(func() { n.notice(ctx, e) })
+	n.done.Go(func() { n.watchRoom(ctx, e) })
 	if n.identity.Load().Forming {
 		if err := n.found(ctx, e); err != nil {
 			return err
@@ -114,6 +128,11 @@ func (n *Node) begin(ctx context.Context) error {
 		n.done.Go(func() { n.retain(ctx, e) })
 	}
 	n.done.Go(func() { n.publishDue(ctx) })
+	n.done.Go(func() { n.compareClocks(ctx) })
+	n.orFatal(ctx, func() error { return n.findPlace(ctx) })
+	if belonged && n.config.Join != "" {
+		n.orFatal(ctx, func() error { return n.checkJoin(ctx) })
+	}
 	if len(n.config.Proof.Key) > 0 {
 		n.done.Go(func() { n.checkpoints(ctx) })
 	}
@@ -171,6 +190,7 @@ func (n *Node) wait(format string, args ...any) {
 // that the next start has little to fold. It ends all that Open began.
 func (n *Node) Close() error {
 	n.stop()
+	n.room.space.Close() // what waits for room ends
 	n.begun.Wait()
 	var err error
 	if e := n.engine.Load(); e != nil {

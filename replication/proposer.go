@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -25,6 +26,7 @@ const (
 // proposer puts proposals into Raft entries.
 type proposer struct {
 	raft    *raft.Raft
+	trace   Trace // nil: nobody asks
 	queue   chan *pending
 	flights chan struct{}
 	stop    chan struct{}
@@ -36,11 +38,16 @@ type pending struct {
 	proposal events.Proposal
 	size     int
 	taken    atomic.Bool // by the proposer, or by a caller who gave up before
+	queued   time.Time
 	end      chan projections.Result
+
+	// Set before the end is sent, and zero where the proposal did not come so far.
+	handed time.Time // to Raft
+	folded *foldTimes
 }
 
 func newPending(proposal events.Proposal) *pending {
-	q := &pending{proposal: proposal, end: make(chan projections.Result, 1)}
+	q := &pending{proposal: proposal, queued: time.Now(), end: make(chan projections.Result, 1)}
 	for _, b := range proposal.Bodies {
 		q.size += len(b)
 	}
@@ -50,9 +57,10 @@ func newPending(proposal events.Proposal) *pending {
 	return q
 }
 
-func newProposer(r *raft.Raft) *proposer {
+func newProposer(r *raft.Raft, trace Trace) *proposer {
 	p := &proposer{
 		raft:    r,
+		trace:   trace,
 		queue:   make(chan *pending, queueLength),
 		flights: make(chan struct{}, maxInFlight),
 		stop:    make(chan struct{}),
@@ -80,6 +88,9 @@ func (p *proposer) propose(ctx context.Context, proposal events.Proposal) (event
 	}
 	select {
 	case r := <-q.end:
+		if p.trace != nil {
+			q.tell(ctx, p.trace)
+		}
 		return r.Outcome, r.Err
 	case <-ctx.Done():
 		if q.taken.CompareAndSwap(false, true) {
@@ -102,9 +113,9 @@ func (p *proposer) run() {
 			p.refuse()
 			return
 		}
-		proposals := make([]events.Proposal, len(batch))
+		proposals, now := make([]events.Proposal, len(batch)), time.Now()
 		for i, q := range batch {
-			proposals[i] = q.proposal
+			proposals[i], q.handed = q.proposal, now
 		}
 		future := p.raft.Apply(events.EncodeEntry(proposals), 0)
 		p.done.Go(func() {
@@ -160,19 +171,20 @@ func (p *proposer) refuse() {
 // finish tells each waiting caller how the entry ended.
 func finish(batch []*pending, future raft.ApplyFuture) {
 	err := outcomeOf(future.Error())
-	var results []projections.Result
+	var done entryDone
 	if err == nil {
-		results, _ = future.Response().([]projections.Result)
-		if len(results) != len(batch) {
+		done, _ = future.Response().(entryDone)
+		if len(done.results) != len(batch) {
 			err = fmt.Errorf("the entry was covered by a snapshot: %w", events.ErrUnknown)
 		}
 	}
 	for i, q := range batch {
+		q.folded = done.at
 		if err != nil {
 			q.end <- projections.Result{Err: err}
 			continue
 		}
-		q.end <- results[i]
+		q.end <- done.results[i]
 	}
 }
 

@@ -41,9 +41,11 @@ func Rebuild(dir string, log zerolog.Logger, progress func(index, last uint64)) 
 }
 
 func openViews(dir string, id identity, log zerolog.Logger) (*disk.Store, error) {
-	return disk.Open(disk.Config{
-		Dir: viewsDir(dir), Node: id.Node, Cluster: id.Cluster, Views: projections.ViewsVersion, Log: log,
-	})
+	return disk.Open(viewsConfig(dir, id, log))
+}
+
+func viewsConfig(dir string, id identity, log zerolog.Logger) disk.Config {
+	return disk.Config{Dir: viewsDir(dir), Node: id.Node, Cluster: id.Cluster, Views: projections.ViewsVersion, Log: log}
 }
 
 // rebuildViews folds the records from the horizon up to the newest marker into a
@@ -114,5 +116,8 @@ func refreshViews(store *disk.Store, log zerolog.Logger, wait func(format string
 			wait("rebuilding the views: event %d of %d", index, last)
 		}
 	})
+	if err != nil && m.Views > projections.ViewsVersion { // a newer release may have written what this one cannot read
+		return fmt.Errorf("%w, start that again: %w", disk.ErrNewer, err)
+	}
 	return err
 }

@@ -323,7 +323,7 @@ func TestABackupIsTheHistoryAsOfItsPosition(t *testing.T) {
 	n.write(t, ctx, 50)
 	var backup bytes.Buffer
 	var at events.Position
-	if err := n.Backup(ctx, &backup, func(p events.Position) { at = p }); err != nil {
+	if err := n.Backup(ctx, &backup, 0, func(p events.Position) { at = p }); err != nil {
 		t.Fatal(err)
 	}
 	if at != n.State().Position() {
@@ -350,7 +350,7 @@ func TestABackupIsTheHistoryAsOfItsPosition(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := n.Backup(ended, io.Discard, func(events.Position) {}); !errors.Is(err, context.Canceled) {
+	if err := n.Backup(ended, io.Discard, 0, func(events.Position) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 }

@@ -150,7 +150,7 @@ func TestNoFileOfAnyNodeHoldsWhatWasErased(t *testing.T) {
 		t.Error(err)
 	}
 	var backup bytes.Buffer
-	if err := n.Backup(ctx, &backup, func(events.Position) {}); err != nil || bytes.Contains(backup.Bytes(), []byte(secret)) {
+	if err := n.Backup(ctx, &backup, 0, func(events.Position) {}); err != nil || bytes.Contains(backup.Bytes(), []byte(secret)) {
 		t.Errorf("it is in a backup, or %v", err)
 	}
 }

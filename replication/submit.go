@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"confman/events"
-	"confman/replication/disk"
 )
 
 // maxAttempts bounds how often a command is decided again because others
@@ -27,8 +26,8 @@ func (n *Node) Submit(ctx context.Context, c events.Command, s events.Stamp) (ev
 	if err := e.leads(); err != nil {
 		return events.Outcome{}, err
 	}
-	if e.space.Level() == disk.Hard {
-		return events.Outcome{}, fmt.Errorf("%d bytes are free, %d must stay free: %w", e.space.Free(), n.config.MinFreeBytes, events.ErrNoSpace)
+	if err := n.inOrder(c); err != nil {
+		return events.Outcome{}, err
 	}
 	confirmed := false
 	for range maxAttempts {
@@ -41,7 +40,7 @@ func (n *Node) Submit(ctx context.Context, c events.Command, s events.Stamp) (ev
 				return events.Outcome{Index: r.Index, Count: r.Count, Replayed: true}, nil
 			}
 		}
-		p, err := n.config.Rules.Decide(state, c, s)
+		p, err := n.decide(ctx, state, c, s)
 		var low *events.LevelError
 		if errors.As(err, &low) {
 			if err := n.raiseLevel(ctx, e, low.Needs); err != nil {
@@ -60,6 +59,9 @@ func (n *Node) Submit(ctx context.Context, c events.Command, s events.Stamp) (ev
 				continue
 			}
 			return events.Outcome{Index: state.Index(), Chain: state.Chain()}, err
+		}
+		if err := n.admits(c); err != nil {
+			return events.Outcome{}, err
 		}
 		outcome, err := e.proposer.propose(ctx, p)
 		if errors.Is(err, events.ErrNotLeader) {

@@ -177,7 +177,11 @@ func (s *selfCheck) batch() error {
 
 // begin begins with the next record, whose chain follows from the one before it.
 func (s *selfCheck) begin(h *projections.History) error {
-	o := proof.Options{Cluster: s.state.Cluster().ID, Key: s.state.Cluster().CheckpointKey, Partial: s.to < s.state.Index()}
+	cluster, err := h.ClusterAt(s.to) // may be another one since
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	o := proof.Options{Cluster: cluster.ID, Key: s.state.Cluster().CheckpointKey, Partial: s.to < s.state.Index()}
 	s.verifier = proof.NewVerifier(o)
 	if s.empty = s.next > s.to; s.empty {
 		return nil

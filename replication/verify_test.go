@@ -121,8 +121,8 @@ func TestAFlippedByteIsReportedByItsNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range members {
-			if (m.ID == id) != strings.Contains(m.Trouble, first) {
-				t.Errorf("%s says of %s: %q", at.config.ID, m.ID, m.Trouble)
+			if (m.ID == id) != strings.Contains(m.Unsound, first) {
+				t.Errorf("%s says of %s: %q", at.config.ID, m.ID, m.Unsound)
 			}
 		}
 	}

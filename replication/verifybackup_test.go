@@ -191,7 +191,7 @@ func historyToBackUp(t *testing.T, long bool) ([]byte, *testNode) {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	if err := n.Backup(ctx, &file, func(events.Position) {}); err != nil {
+	if err := n.Backup(ctx, &file, 0, func(events.Position) {}); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes(), n
@@ -367,14 +367,4 @@ func found(t *testing.T, r proof.Report, what string, from, to uint64) {
 	if !slices.ContainsFunc(r.Findings, func(f proof.Finding) bool { return f.Index >= from && f.Index <= to }) {
 		t.Errorf("%s: found %v, want it at %d to %d", what, r.Findings, from, to)
 	}
-}
-
-func FuzzVerifyBackup(f *testing.F) {
-	f.Add([]byte(BackupMagic))
-	f.Add([]byte(BackupMagic + "H\x00\x00\x00\x02{}\x00\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		if r := checkBackup(t, file, proof.Options{}); r.OK() && r.Records > 0 {
-			t.Errorf("passes: %+v", r)
-		}
-	})
 }

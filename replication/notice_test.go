@@ -1,0 +1,131 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// journal keeps the lines that one node logs.
+type journal struct {
+	mu    sync.Mutex // guards lines
+	lines []line
+}
+
+type line struct {
+	Level   string `json:"level"`
+	Part    string `json:"part"`
+	Message string `json:"message"`
+	Member  string `json:"member"`
+	Leader  string `json:"leader"`
+}
+
+func (j *journal) Write(text []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for l := range bytes.Lines(text) {
+		var said line
+		if err := json.Unmarshal(l, &said); err != nil {
+			return 0, fmt.Errorf("%s: %w", l, err)
+		}
+		j.lines = append(j.lines, said)
+	}
+	return len(text), nil
+}
+
+// count counts the lines that fit.
+func (j *journal) count(fits func(line) bool) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.lines {
+		if fits(l) {
+			n++
+		}
+	}
+	return n
+}
+
+func (j *journal) times(message string) int {
+	return j.count(func(l line) bool { return l.Message == message })
+}
+
+// loud counts by message what an operator sees by default.
+func (j *journal) loud() map[string]int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	by := map[string]int{}
+	for _, l := range j.lines {
+		if l.Level != zerolog.LevelDebugValue {
+			by[l.Part+" "+l.Message]++
+		}
+	}
+	return by
+}
+
+// A follower goes and comes back, then a majority goes for dozens of attempts to
+// elect somebody, and comes back.
+func TestAFailureIsSaidOnceAndFloodsNoLog(t *testing.T) {
+	t.Parallel()
+	const most = 6 // lines of one message, from one node, in all of it
+	journals := map[string]*journal{}
+	c := &testCluster{t: t, nodes: map[string]*testNode{}, election: 400 * time.Millisecond}
+	c.with = func(config *Config) {
+		if journals[config.ID] == nil {
+			journals[config.ID] = &journal{}
+		}
+		config.Log = zerolog.New(journals[config.ID])
+	}
+	c.form(3)
+	leader := c.leader().config.ID
+	said := journals[leader]
+	others := slices.DeleteFunc(slices.Sorted(maps.Keys(c.nodes)), func(id string) bool { return id == leader })
+
+	first, second := c.nodes[others[0]], c.nodes[others[1]]
+
+	c.stop(others[0])
+	eventually(t, "the leader says who is away", func() bool { return said.times("member unreachable") == 1 })
+	c.revive(first)
+	eventually(t, "and that it is back", func() bool { return said.times("member is back") == 1 })
+
+	c.stop(others[0])
+	c.stop(others[1])
+	eventually(t, "the survivor says that there is no quorum", func() bool {
+		return said.times("no quorum in reach: writes are refused here until a majority of the voters is") == 1
+	})
+	eventually(t, "and has tried to be elected often", func() bool { return said.count(attempt) > 15 })
+	c.revive(first)
+	c.revive(second)
+	eventually(t, "quorum is back", func() bool { return said.times("quorum is back") == 1 })
+	c.leader()
+
+	for _, message := range []string{"no quorum in reach: writes are refused here until a majority of the voters is", "quorum is back"} {
+		if n := said.times(message); n != 1 {
+			t.Errorf("%q was said %d times, want once", message, n)
+		}
+	}
+	for id, j := range journals {
+		for message, n := range j.loud() {
+			if n > most {
+				t.Errorf("%s said %q %d times", id, message, n)
+			}
+		}
+	}
+}
+
+// attempt tells the lines of a node that wants to be elected.
+func attempt(l line) bool {
+	return l.Part == "raft" && (l.Message == "entering candidate state" || l.Message == "pre-vote campaign failed, waiting for election timeout")
+}
+
+// revive starts a node again that was stopped.
+func (c *testCluster) revive(n *testNode) {
+	c.t.Helper()
+	c.start(Config{Member: n.config.Member, Dir: n.dir, Peers: n.config.Peers}, listen(c.t, n.config.Address))
+}
