@@ -270,13 +270,16 @@ const (
 // exportAudit answers with all that the query selects, as it is read, in little
 // memory. It holds no history while it writes.
 func (x *exchange) exportAudit(q projections.Query, l lines) error {
+	if err := x.lasts(); err != nil {
+		return err
+	}
 	x.reflects(x.state.Position())
 	x.provenance()
 	x.set("Content-Type", l.media)
 	q.Effort = effortPerEvent * exportLooks
 	w := x.auditWalk(q)
 	to := http.NewResponseController(x.w)
-	defer func() { _ = to.SetWriteDeadline(time.Time{}) }() // the connection may serve others
+	defer x.mayWrite() // the rest of it; the listener sees to what comes after
 	body := []byte(l.head)
 	for size := exportLeast; ; size = min(2*size, exportBuffer) {
 		if err := x.collect(&w, l, &body, size); err != nil {

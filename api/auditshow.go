@@ -115,7 +115,7 @@ func told(r events.Record) (*string, error) {
 }
 
 // commentOf is what was said with an event about a draft, a publish request, a
-// schema or an erasure.
+// schema, an erasure or a cluster.
 func commentOf(d events.Data) string {
 	switch d := d.(type) {
 	case events.DraftSaved:
@@ -136,6 +136,10 @@ func commentOf(d events.Data) string {
 		return d.Comment
 	case events.HistoryErased:
 		return d.Reason
+	case events.ClusterRecovered:
+		return d.Comment
+	case events.ClusterRestored:
+		return d.Comment
 	}
 	return ""
 }

@@ -77,6 +77,9 @@ func (x *exchange) withoutKey() error {
 	if x.Identity.Certificates {
 		who, found, err := identity.FromTLS(x.r.TLS, x.Identity.Member)
 		if found || err != nil {
+			if trusted, state := x.Identity.Trusted, x.r.TLS; trusted != nil {
+				who.Stands = func() bool { return trusted(state) }
+			}
 			x.identity = &who
 			return err
 		}
@@ -106,6 +109,7 @@ func (x *exchange) authenticate() error {
 	if err != nil {
 		return err
 	}
+	x.noteKey()
 	return x.admit()
 }
 
@@ -116,6 +120,11 @@ func (x *exchange) identifyLater() error {
 	if bad != nil {
 		wait = defaultWait
 	}
+	done, err := x.idle()
+	if err != nil {
+		return err
+	}
+	defer done()
 	ctx, cancel := x.within(wait)
 	defer cancel()
 	if least, bad := x.least(); bad == nil && least.Index > x.Reader.State().Index() {
@@ -133,6 +142,9 @@ func (x *exchange) identify() error {
 	if x.identity != nil {
 		if !x.identity.Expires.IsZero() && !x.Now().Before(x.identity.Expires) {
 			return fmt.Errorf("%w: the %s of %s expired at %s", errUnauthenticated, x.identity.Via, x.identity.Name, x.identity.Expires.UTC().Format(time.RFC3339))
+		}
+		if stands := x.identity.Stands; stands != nil && !stands() {
+			return fmt.Errorf("%w: the %s of %s is not taken any more", errUnauthenticated, x.identity.Via, x.identity.Name)
 		}
 		x.principal = events.Principal{Name: x.identity.Name, Groups: x.identity.Groups, Book: x.Reader.State()}
 		return nil
@@ -176,7 +188,7 @@ func (x *exchange) admit() error {
 type rateError struct{ after time.Duration }
 
 func (e *rateError) Error() string {
-	return fmt.Sprintf("%v: you asked more often than this node answers one principal; try again in %s", errBusy, e.after.Round(time.Millisecond))
+	return fmt.Sprintf("%v: you asked more often than this node answers one principal (--rate-per-second); try again in %s", errBusy, e.after.Round(time.Millisecond))
 }
 
 func (e *rateError) Unwrap() error { return errBusy }

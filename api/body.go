@@ -3,9 +3,9 @@ package api
 import (
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"time"
@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"confman/api/admission"
 	"confman/api/wire"
 	"confman/events"
 )
@@ -70,19 +71,26 @@ func (x *exchange) read(most int64) error {
 	if x.r.ContentLength > most {
 		return tooLong(most)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, most))
+	body, err := x.receive(most)
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
 		return tooLong(most)
+	case errors.As(err, new(*admission.Refusal)):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &events.Refusal{Kind: events.ErrInvalid, Detail: fmt.Sprintf("the body came too slowly: %d bytes a second are the least", bodyRate)}
 	case err != nil:
 		return &events.Refusal{Kind: events.ErrInvalid, Detail: "the body broke off"}
 	}
 	x.body = body
 	if len(body) == 0 {
-		return nil
+		return x.enterAfter()
 	}
-	return x.checkMedia()
+	if err := x.checkMedia(); err != nil {
+		return err
+	}
+	return x.enterAfter()
 }
 
 func tooLong(most int64) error {

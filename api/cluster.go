@@ -37,7 +37,7 @@ func (x *exchange) cluster() error {
 		ID: x.state.Cluster().ID, NodeID: x.NodeID, LeaderID: now.LeaderID, Leader: x.leaderURL(now), Term: now.Term,
 		EventIndex: x.state.Index(), Position: x.state.Position().String(), RaftIndex: x.state.RaftIndex(),
 		Oldest: x.state.Oldest(), FeatureLevel: uint(x.state.Cluster().FeatureLevel()),
-		Quorum: now.Quorum, Members: members,
+		Quorum: status.Quorum, Members: members, Problems: append([]wire.ClusterProblem{}, status.Problems...),
 	})
 }
 

@@ -136,6 +136,11 @@ func (x *exchange) pollEntry(resolve bool) (events.Entry, error) {
 	if err != nil {
 		return events.Entry{}, err
 	}
+	done, err := x.idle()
+	if err != nil {
+		return events.Entry{}, err
+	}
+	defer done()
 	ctx, cancel := x.within(wait)
 	defer cancel()
 	watched := x.names.namespace

@@ -17,6 +17,11 @@
 //     (write.go). The answer is made from the history as of the write's own event
 //     index, so that a repeated request is answered as it was the first time.
 //
+// Between the two, or when its body has been read, the exchange waits for its turn
+// (admit.go): package admission says whose it is, and who is asked to come back
+// later. It holds a place while it is worked on, not while it waits for something
+// or while its answer is sent. Who sends or reads slowly is cut (pace.go).
+//
 // A watch (watch.go) is a read until it begins; from there package streaming
 // serves it, over the history that source.go shows it, with the rights that the
 // API key has at each moment (rights.go). A ticket (ticket.go) stands in for the

@@ -33,6 +33,12 @@ type exchange struct {
 
 	code   int       // the status, once it was sent
 	opened time.Time // when a stream began
+	part
+	room
+}
+
+// room is where the values of most headers are, without an allocation each.
+type room struct {
 	values [14]string
 	used   int
 }
@@ -66,7 +72,15 @@ func (s *Server) positionOf(index uint64) (events.Position, error) {
 
 // send ends the exchange. An answer that has not said what it reflects reflects
 // the present that it was made from.
+//
+// What the answer took to make is done with: the exchange gives its place back.
 func (x *exchange) send(status int, media string, body []byte) error {
+	x.pass.Leave()
+	if len(body) > largeAnswer && !x.leads() { // what was written is told, whatever it takes
+		if err := x.hold(int64(len(body))); err != nil {
+			return err
+		}
+	}
 	x.provenance()
 	if media != "" {
 		x.set("Content-Type", media)
@@ -76,8 +90,7 @@ func (x *exchange) send(status int, media string, body []byte) error {
 	}
 	x.code = status
 	x.w.WriteHeader(status)
-	_, err := x.w.Write(body)
-	if err != nil {
+	if err := x.deliver(body); err != nil {
 		x.Log.Debug().Err(err).Str("correlationId", x.correlation).Msg("answer not sent")
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"time"
 
 	"confman/api/identity"
 	"confman/api/wire"
@@ -39,6 +40,12 @@ func (x *exchange) handOver(leader string) {
 
 // forward has the leader answer, in our name.
 func (x *exchange) forward(leader string) {
+	done, err := x.idle()
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	defer done()
 	request := x.r.WithContext(x.r.Context())
 	if x.body != nil { // it was read before this node learnt that it does not lead
 		request.Body = io.NopCloser(bytes.NewReader(x.body))
@@ -46,6 +53,13 @@ func (x *exchange) forward(leader string) {
 	}
 	if request.Body != nil {
 		request.Body = http.MaxBytesReader(x.w, request.Body, x.transactionBody())
+	}
+	switch size := request.ContentLength; {
+	case x.body != nil || size == 0:
+	case size < 0:
+		x.mayRead(time.Now(), x.transactionBody())
+	default:
+		x.mayRead(time.Now(), size)
 	}
 	proxy := httputil.ReverseProxy{
 		Transport: x.Forward,
@@ -58,6 +72,7 @@ func (x *exchange) forward(leader string) {
 			clear(x.w.Header()) // the leader's are complete
 			x.code = r.StatusCode
 			x.denyForwarded(r.StatusCode, leader)
+			x.noteForwarded(r.StatusCode)
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { x.fail(lost(leader, err)) },

@@ -30,7 +30,7 @@ func (s *shelf) Rebuild(_ context.Context, progress func(at, to uint64)) error {
 	return s.fails
 }
 
-func (s *shelf) Backup(_ context.Context, w io.Writer, begin func(events.Position)) error {
+func (s *shelf) Backup(_ context.Context, w io.Writer, _ uint64, begin func(events.Position)) error {
 	begin(s.node.State().Position())
 	_, err := io.WriteString(w, s.content)
 	return errors.Join(err, s.fails)

@@ -100,6 +100,7 @@ func (x *exchange) listKeys() error {
 		}
 		page = append(page, wireKey(k))
 	}
+	x.addUses(page)
 	return x.sendJSON(http.StatusOK, page)
 }
 

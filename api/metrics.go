@@ -13,6 +13,7 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	nowhere  meter // requests that no route matches
+	admitted
 }
 
 // meter measures one route.
@@ -23,6 +24,7 @@ type meter struct {
 
 func newMetrics(into *prometheus.Registry) (*metrics, error) {
 	m := &metrics{
+		admitted: newAdmitted(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "confman_http_requests_total",
 			Help: "Requests answered, by method, route and status code.",
@@ -37,7 +39,7 @@ func newMetrics(into *prometheus.Registry) (*metrics, error) {
 			Help: "Requests being answered now.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight, m.shed, m.waited} {
 		if err := into.Register(c); err != nil {
 			return nil, err
 		}

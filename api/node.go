@@ -60,9 +60,10 @@ type Keeper interface {
 	// is an [events.ErrConflict] while the files are being made anew already, and
 	// ends with the context.
 	Rebuild(ctx context.Context, progress func(at, to uint64)) error
-	// Backup writes all that the node holds as of a position, which begin is told
-	// first. It is whole only if there is no error.
-	Backup(ctx context.Context, w io.Writer, begin func(events.Position)) error
+	// Backup writes all that the node holds as of an event, 0 for the present, whose
+	// position begin is told first. It is whole only if there is no error. As of the
+	// same event it is the same again, or an error.
+	Backup(ctx context.Context, w io.Writer, at uint64, begin func(events.Position)) error
 }
 
 // Standing is a node's place in the cluster at one moment, as far as it knows.
@@ -80,5 +81,7 @@ type Standing struct {
 // Status is the cluster as the answering node sees it. The members' URL is left
 // to the caller.
 type Status struct {
-	Members []wire.Member
+	Members  []wire.Member
+	Quorum   wire.Quorum
+	Problems []wire.ClusterProblem // worst first
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"confman/api/admission"
 	"confman/api/wire"
 	"confman/events"
 	"confman/streaming"
@@ -44,6 +46,7 @@ func (x *exchange) fail(err error) {
 		x.goaway(kind, err)
 		return
 	}
+	x.metered.countShed(err)
 	p := wire.Problem{
 		Type: kind.uri, Title: kind.title, Status: kind.status,
 		Instance: x.r.URL.EscapedPath(), CorrelationID: x.correlation,
@@ -111,13 +114,16 @@ func (x *exchange) problemHeaders(p wire.Problem, err error) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		after := time.Second
 		var rate *rateError
-		if errors.As(err, &rate) {
+		switch {
+		case errors.As(err, &rate):
 			after = rate.after
+		case errors.As(err, new(*admission.Refusal)): // not all at once
+			after += rand.N(2 * time.Second)
 		}
 		x.set("Retry-After", strconv.Itoa(int(math.Ceil(max(1, after.Seconds())))))
 	}
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusInternalServerError {
-		x.Log.Warn().Str("correlationId", x.correlation).Str("route", x.route()).Int("status", p.Status).Msg(p.Detail)
+		x.warn(p)
 	}
 }
 

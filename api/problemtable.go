@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"confman/api/admission"
 	"confman/api/identity"
 	"confman/api/wire"
 	"confman/events"
@@ -149,7 +150,7 @@ func notDone() []problemKind {
 		},
 		{
 			events.ErrNoSpace, 507, wire.ProblemDiskFull, "Disk nearly full",
-			"The leader's disk is nearly full and writes are refused until there is room. Reads go on.",
+			"The leader's disk, or the disks of so many members that no majority has room, are nearly full; detail names them. Nothing was written. Reads go on, deletions too until less than half of --min-free-bytes is left. Free space: writes resume by themselves.",
 		},
 		{
 			streaming.ErrDraining, 503, wire.ProblemUnavailable, "Unavailable",
@@ -157,7 +158,15 @@ func notDone() []problemKind {
 		},
 		{
 			errBusy, 429, wire.ProblemTooManyRequests, "Too many requests",
-			"The node has as many writes in flight, or serves as many watches, as it takes, in all or of one principal. Wait as long as Retry-After says, or ask another node.",
+			"You asked more often than the node answers one principal. Wait as long as Retry-After says.",
+		},
+		{
+			admission.ErrShare, 429, wire.ProblemTooManyRequests, "Too many requests",
+			"You have more than your share of this node at this moment, and others wait. Nothing was done. Wait as long as Retry-After says, ask for less at once, or ask another node; detail names the limit and the flag that sets it.",
+		},
+		{
+			admission.ErrFull, 503, wire.ProblemOverloaded, "Overloaded",
+			"The node is full, and would only be slower for taking on more. Nothing was done. Wait as long as Retry-After says, or ask another node; detail names the limit and the flag that sets it.",
 		},
 		{
 			streaming.ErrTooMany, 429, wire.ProblemTooManyRequests, "Too many requests",

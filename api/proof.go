@@ -44,13 +44,17 @@ func (x *exchange) proof() error {
 	if err != nil {
 		return err
 	}
+	cluster, err := x.clusterAt(to)
+	if err != nil {
+		return err
+	}
 	x.reflects(x.state.Position())
 	x.provenance()
 	x.set("Content-Type", wire.MediaNDJSON)
 	out := x.steady()
 	defer out.end()
 	buffer := bufio.NewWriterSize(out, proofBuffer)
-	w, err := proof.NewWriter(buffer, proof.Header{Cluster: x.state.Cluster().ID, Node: x.NodeID, From: from, To: to, Before: before})
+	w, err := proof.NewWriter(buffer, proof.Header{Cluster: cluster.ID, Node: x.NodeID, From: from, To: to, Before: before})
 	if err != nil {
 		return err
 	}
@@ -106,6 +110,13 @@ func (x *exchange) chainAt(index uint64) (events.Chain, error) {
 	return r.Chain, err
 }
 
+// clusterAt is whose history it was at an index.
+func (x *exchange) clusterAt(index uint64) (events.Cluster, error) {
+	h, release := x.Reader.History(x.state.Index())
+	defer release()
+	return h.ClusterAt(index)
+}
+
 // proveBatch writes some records. They are read before any is written: nobody who
 // reads slowly holds the history.
 func (x *exchange) proveBatch(w *proof.Writer, from, to uint64) error {
@@ -139,17 +150,23 @@ func (x *exchange) recordsBetween(from, to uint64) (records []events.Record, err
 // reading for longer than exportStall.
 type steady struct {
 	*exchange
-	to *http.ResponseController
+	to     *http.ResponseController
+	status int
 }
 
-func (x *exchange) steady() steady { return steady{x, http.NewResponseController(x.w)} }
+func (x *exchange) steady() steady {
+	return steady{x, http.NewResponseController(x.w), http.StatusOK}
+}
 
 // Write sends the beginning of the answer with its status.
 func (s steady) Write(b []byte) (int, error) {
 	_ = s.to.SetWriteDeadline(time.Now().Add(exportStall)) // where there is none, as in tests, none is needed
-	s.code = http.StatusOK
+	if s.code == 0 {
+		s.code = s.status
+		s.w.WriteHeader(s.status)
+	}
 	return s.w.Write(b)
 }
 
-// end leaves the connection to others as it was.
-func (s steady) end() { _ = s.to.SetWriteDeadline(time.Time{}) }
+// end lets the rest of the answer out. The listener sees to what comes after it.
+func (s steady) end() { s.mayWrite() }

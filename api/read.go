@@ -143,6 +143,24 @@ func (x *exchange) linearizable() error {
 	return err
 }
 
+// surely looks for what a write is about. That it is not there is a refusal, and
+// must be as good as a linearizable read: a node that was just deposed, or has just
+// started, does not know better.
+func surely[T any](x *exchange, look func() (T, error)) (T, error) {
+	found, err := look()
+	if !errors.Is(err, events.ErrNotFound) {
+		return found, err
+	}
+	if unsure := x.linearizable(); unsure != nil {
+		return found, unsure
+	}
+	x.state = x.Reader.State()
+	if err := x.identify(); err != nil { // as of then
+		return found, err
+	}
+	return look()
+}
+
 // reach waits until this node has applied a position, and checks that the
 // position is of this history.
 func (x *exchange) reach(p events.Position) error {
@@ -151,6 +169,11 @@ func (x *exchange) reach(p events.Position) error {
 		if err != nil {
 			return err
 		}
+		done, err := x.idle()
+		if err != nil {
+			return err
+		}
+		defer done()
 		ctx, cancel := x.within(wait)
 		defer cancel()
 		if err := x.await(ctx, p.Index); err != nil {

@@ -33,6 +33,11 @@ func (x *exchange) findRequest(id string) (events.Request, error) {
 	return r, nil
 }
 
+// surelyRequest is findRequest for a write.
+func (x *exchange) surelyRequest(id string) (events.Request, error) {
+	return surely(x, func() (events.Request, error) { return x.findRequest(id) })
+}
+
 func noRequest(id string) error {
 	return &events.Refusal{Kind: events.ErrNotFound, Detail: fmt.Sprintf("there is no publish request %.64s, or none for you to see", id)}
 }
@@ -148,7 +153,7 @@ func (x *exchange) decision() (word wire.Decide, err error) {
 	if err := x.refuseConditions(); err != nil {
 		return word, err
 	}
-	_, err = x.findRequest(x.names.id)
+	_, err = x.surelyRequest(x.names.id)
 	return word, err
 }
 

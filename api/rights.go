@@ -32,6 +32,9 @@ func (r *rights) Renew() error {
 		if !who.Expires.IsZero() && !now.Before(who.Expires) {
 			return expired("the %s of %s expired at %s", who.Via, who.Name, who.Expires)
 		}
+		if who.Stands != nil && !who.Stands() {
+			return &streaming.End{Reason: streaming.ReasonRevoked, Detail: fmt.Sprintf("the %s of %s is not taken any more", who.Via, who.Name)}
+		}
 		r.now.Store(&granted{events.Principal{Name: who.Name, Groups: who.Groups, Book: rolesNow{r.server}}, who.Expires})
 		return nil
 	}

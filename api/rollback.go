@@ -177,7 +177,7 @@ func (x *exchange) versionOf(namespace, key string, version uint64) (events.Entr
 // beforeRequest are the keys of a published request as they were before it, and
 // as of which event that was. With unless they may not have changed since.
 func (x *exchange) beforeRequest(id string, unless bool) (entries []events.Restored, before uint64, err error) {
-	r, err := x.findRequest(id)
+	r, err := x.surelyRequest(id)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -36,6 +36,7 @@ type route struct {
 type endpoint struct {
 	route
 	meter
+	weight
 }
 
 // newPathsOf files the routes by pattern, HEAD with GET.
@@ -49,7 +50,7 @@ func newPathsOf(routes []route, m *metrics) *paths {
 			byPattern[r.pattern] = found
 			p.add(found)
 		}
-		e := &endpoint{r, m.of(r.method, r.pattern)}
+		e := &endpoint{r, m.of(r.method, r.pattern), r.weigh()}
 		found.methods[r.method] = e
 		if r.method == http.MethodGet {
 			found.methods[http.MethodHead] = e

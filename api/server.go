@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"confman/api/admission"
 	"confman/api/identity"
 	"confman/events"
 	"confman/streaming"
@@ -52,10 +53,14 @@ type Config struct {
 
 // Limits bound what one request and all together may ask for.
 type Limits struct {
-	Rules  events.Rules  // the sizes that the rules allow
-	Wait   time.Duration // the longest a request may ask to wait; default 60 s
-	Writes int           // in flight at once; default 1024, beyond it 429
-	Audit  int           // the most events that one page of an audit looks at; default 20,000
+	Rules events.Rules  // the sizes that the rules allow
+	Wait  time.Duration // the longest a request may ask to wait; default 60 s
+	Audit int           // the most events that one page of an audit looks at; default 20,000
+
+	Admission admission.Config // how much at once; see there. Its Now and Waited are set here.
+	// Crowded says why a connection is one too many. It is served what anybody may
+	// ask, and nothing else. Nil: none is.
+	Crowded func(*http.Request) error
 
 	Ticket  time.Duration    // how long a ticket for a watch is good; default 12 h
 	Watches streaming.Limits // see there
@@ -69,7 +74,11 @@ type Identity struct {
 	Certificates bool             // of clients, verified by the listener
 	// Member tells certificates of the cluster's members, who are nobody here.
 	Member func(*tls.ConnectionState) bool
-	Rates  *identity.Rates // of each principal; nil: any
+	// Trusted tells whether the certificate of a connection, which may be old, would
+	// be taken now; nil: it would.
+	Trusted func(*tls.ConnectionState) bool
+	Rates   *identity.Rates // of each principal; nil: any
+	Uses    KeyUses         // of API keys; nil: nobody remembers
 }
 
 // Web is what browsers are allowed.
@@ -91,7 +100,8 @@ type Server struct {
 	metered *metrics
 	tickets tickets
 	streams *streaming.Streams
-	writing chan struct{} // holds one item for each write in flight
+	gate    *admission.Gate
+	tally   *tally // of warnings
 	openapi func() ([]byte, error)
 }
 
@@ -109,8 +119,11 @@ func New(c Config) (*Server, error) {
 		paths:   newPathsOf(table(), metered),
 		kinds:   problemKinds(),
 		metered: metered,
-		writing: make(chan struct{}, c.Limits.Writes),
+		tally:   newTally(),
 		openapi: sync.OnceValues(openAPIJSON),
+	}
+	if s.gate, err = openGate(c, metered); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
 	}
 	if s.tickets, err = newTickets(c.Web.TicketSecret); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
@@ -143,12 +156,11 @@ func (c *Config) check() error {
 		return errors.New("config: Registry, Now, NewID and Random are required")
 	case len(c.Web.TicketSecret) < minTicketSecret:
 		return fmt.Errorf("config: Web.TicketSecret has %d bytes, want %d or more", len(c.Web.TicketSecret), minTicketSecret)
-	case c.Limits.Wait < 0, c.Limits.Writes < 0, c.Limits.Audit < 0, c.Limits.Ticket < 0:
+	case c.Limits.Wait < 0, c.Limits.Audit < 0, c.Limits.Ticket < 0:
 		return errors.New("config: limits are not negative")
 	}
 	c.Scheme = cmp.Or(c.Scheme, "http")
 	c.Limits.Wait = cmp.Or(c.Limits.Wait, time.Minute)
-	c.Limits.Writes = cmp.Or(c.Limits.Writes, 1024)
 	c.Limits.Audit = cmp.Or(c.Limits.Audit, 20_000)
 	c.Limits.Ticket = cmp.Or(c.Limits.Ticket, 12*time.Hour)
 	c.Limits.Rules.MaxValueBytes = cmp.Or(c.Limits.Rules.MaxValueBytes, events.DefaultMaxValueBytes)
@@ -162,6 +174,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metered.inFlight.Inc()
 	x := &exchange{Server: s, w: w, r: r, api: strings.HasPrefix(r.URL.Path, "/api/")}
 	defer func() { // also when an answer is cut off
+		x.depart()
 		s.metered.inFlight.Dec()
 		measured := s.metered.nowhere
 		if x.endpoint != nil {
@@ -172,6 +185,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		measured.observe(x.code, x.opened.Sub(began).Seconds())
 	}()
+	if r.ContentLength != 0 {
+		x.mayRead(time.Now(), bodyFirst)
+	}
 	x.begin()
 	if err := x.run(); err != nil {
 		x.fail(err)
@@ -222,6 +238,9 @@ func (x *exchange) run() error {
 	if err := x.credentials(); err != nil {
 		return err
 	}
+	if err := x.crowded(); err != nil {
+		return err
+	}
 	if e.leads {
 		return x.write()
 	}
@@ -234,7 +253,7 @@ func (x *exchange) run() error {
 	if err := x.fresh(); err != nil {
 		return err
 	}
-	return e.serve(x)
+	return x.turn()
 }
 
 // correlate takes the request's correlation ID, or the trace it belongs to, or

@@ -13,7 +13,7 @@ import (
 // Headers that scripts of other origins may read and send.
 const (
 	exposedHeaders = "ETag, Link, Location, Allow, Retry-After, Idempotent-Replayed, X-Correlation-Id, " +
-		"X-Confman-Index, X-Confman-Position, X-Confman-Stale-Ms, X-Confman-Leader-Known, X-Confman-Oldest, X-Confman-Node, X-Confman-Denied-Lost"
+		"X-Confman-Index, X-Confman-Position, X-Confman-Stale-Ms, X-Confman-Leader-Known, X-Confman-Oldest, X-Confman-Node, X-Confman-Denied-Lost, X-Confman-Silent"
 	sentHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, " +
 		"X-Api-Key, X-Correlation-Id, X-Confman-Min-Index, Traceparent"
 )

@@ -42,6 +42,9 @@ func (x *exchange) findWebhook() (events.Webhook, error) {
 	return w, nil
 }
 
+// surelyWebhook is findWebhook for a write.
+func (x *exchange) surelyWebhook() (events.Webhook, error) { return surely(x, x.findWebhook) }
+
 // listWebhooks answers GET /api/v1/webhooks: those of namespaces that the caller
 // administers, by ID. The mark of a page is its last ID.
 func (x *exchange) listWebhooks() error {
@@ -150,7 +153,7 @@ func (x *exchange) putWebhook() error {
 	if err := x.refuseConditions(); err != nil {
 		return err
 	}
-	w, err := x.findWebhook()
+	w, err := x.surelyWebhook()
 	if err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func (x *exchange) deleteWebhook() error {
 	if err := x.refuseConditions(); err != nil {
 		return err
 	}
-	w, err := x.findWebhook()
+	w, err := x.surelyWebhook()
 	if err != nil {
 		return err
 	}
@@ -210,7 +213,7 @@ func (x *exchange) rotateWebhook() error {
 			return events.Invalid("/overlap", "is %.40q, want a duration from 0s to %s, such as 24h", asked.Overlap, maxOverlap)
 		}
 	}
-	w, err := x.findWebhook()
+	w, err := x.surelyWebhook()
 	if err != nil {
 		return err
 	}

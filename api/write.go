@@ -24,13 +24,7 @@ func (x *exchange) write() error {
 	if err := x.authorize(); err != nil {
 		return err
 	}
-	select {
-	case x.writing <- struct{}{}:
-		defer func() { <-x.writing }()
-	default:
-		return fmt.Errorf("%w: %d writes are in flight", errBusy, cap(x.writing))
-	}
-	return x.endpoint.serve(x)
+	return x.turn()
 }
 
 // submit has a command done, once for each idempotency key, and notes what the

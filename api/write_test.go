@@ -302,22 +302,6 @@ func (b *bench) alsoKnow(t *testing.T, key string) {
 	}
 }
 
-func TestWritesBeyondTheLimitAreAskedToWait(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Limits.Writes = 1 })
-	b.server.writing <- struct{}{}
-	got := b.do("PUT", entryPath("pay", "a"), `{"value":1}`)
-	got.problem(429, wire.ProblemTooManyRequests)
-	if got.header.Get("Retry-After") == "" {
-		t.Error("429 without Retry-After")
-	}
-	b.do("GET", "/api/v1/namespaces", nil).is(200)
-	<-b.server.writing
-	b.put("pay", "a", "1")
-	if len(b.server.writing) != 0 {
-		t.Error("a write that is done still counts")
-	}
-}
-
 // A write that is cut short, by its caller or by the node's end, never looks as
 // if it had succeeded.
 func TestAWriteCutShortIsUnknown(t *testing.T) {

@@ -25,7 +25,7 @@ func (a alone) address() string { return strings.TrimPrefix(a.url, "http://") }
 
 // Status lists the one member.
 func (a alone) Status(context.Context) (api.Status, error) {
-	return api.Status{Members: []wire.Member{{
+	return api.Status{Quorum: wire.Quorum{Voters: 1, Alive: 1, Needed: 1, Healthy: true}, Members: []wire.Member{{
 		ID: "n1", Address: a.address(), Role: wire.MemberLeader, Voter: true, AppliedIndex: a.node.State().Index(), Version: "apitest",
 	}}}, nil
 }

@@ -41,6 +41,7 @@ func (a answer) meta() Meta {
 		Replayed:      a.header.Get(wire.HeaderIdempotentReplayed) == "true",
 		LeaderKnown:   a.header.Get(wire.HeaderLeaderKnown) == "true",
 		Stale:         time.Duration(stale) * time.Millisecond,
+		Silent:        a.header.Get(wire.HeaderSilent),
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"confman/api/wire"
 )
 
 // Config says how a Client reaches its cluster. The zero value of each member
@@ -111,7 +113,8 @@ func (c *Client) Close() {
 	}
 }
 
-// Index is the highest event index that any answer so far reflected. Given to
+// Index is the highest event index that any answer so far reflected, since a watch
+// was last told that the history is another one. Given to
 // another Client as Read.MinIndex it carries read-your-writes over to it.
 func (c *Client) Index() uint64 { return c.index.Load() }
 
@@ -121,6 +124,15 @@ func (c *Client) saw(index uint64) {
 		if index <= highest || c.index.CompareAndSwap(highest, index) {
 			return
 		}
+	}
+}
+
+// forget has no read wait any more for what was seen, where an error says that it
+// was of another history: nobody may ever come as far.
+func (c *Client) forget(err error) {
+	var r *ResetError
+	if errors.As(err, &r) && r.Reason == wire.ReasonOtherHistory {
+		c.index.Store(0)
 	}
 }
 
@@ -171,6 +183,7 @@ type Meta struct {
 	Replayed      bool          // this outcome is that of an earlier attempt with the same key
 	LeaderKnown   bool          // on a local read: whether the node knew a leader
 	Stale         time.Duration // on a local read: since the node last heard from a leader
+	Silent        string        // members, separated by ", ", that the node asked for part of the answer in vain
 }
 
 // Created reports whether a put made something new.

@@ -70,7 +70,7 @@ func (c *Client) begin(ctx context.Context, call call, media, origin string) (io
 	}
 	got, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	a := answer{status: response.StatusCode, header: response.Header, origin: origin}
-	if a.status == http.StatusOK && got == media {
+	if (a.status == http.StatusOK || a.status == http.StatusPartialContent) && got == media {
 		c.nodes.answered(origin, false)
 		c.saw(a.meta().Index)
 		if call.meta != nil {

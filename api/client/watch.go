@@ -56,6 +56,7 @@ func (c *Client) frames(ctx context.Context, r WatchRequest, least uint64, onRet
 	return func(yield func(wire.Frame, error) bool) {
 		w := watch{client: c, request: r, onRetry: onRetry, cursor: cursor{after: cmp.Or(r.After, wire.AfterNow), least: least}}
 		if err := w.run(ctx, func(f wire.Frame) bool { return yield(f, nil) }); err != nil {
+			c.forget(err)
 			yield(wire.Frame{}, fmt.Errorf("%s: %w", w.what(), err))
 		}
 	}

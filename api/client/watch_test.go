@@ -212,6 +212,9 @@ func TestPositionAheadOfTheWholeClusterIsOfAnotherHistory(t *testing.T) {
 			if want := map[bool]int{true: 1, false: 3}[lost]; len(v.asked) != want {
 				t.Errorf("the cluster stands at %d: asked %d times, want %d", at, len(v.asked), want)
 			}
+			if lost && c.Index() != 0 {
+				t.Errorf("reads still wait for event %d of the history that is gone", c.Index())
+			}
 			if v.sent[0].Get(wire.HeaderMinIndex) != "" {
 				t.Error("a watch from a position was to wait for a read's index")
 			}

@@ -40,6 +40,9 @@ type Identity struct {
 	Expires time.Time // when the credential does
 	Via     Via
 	Session string // ID of the session, for logs; empty for other credentials
+	// Stands reports whether the credential would be taken now; nil: until it
+	// expires.
+	Stands func() bool
 }
 
 // Via is the kind of credential that an [Identity] came with.

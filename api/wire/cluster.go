@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Values of Health.Status and Ready.Status.
 const (
@@ -57,8 +60,44 @@ type Cluster struct {
 	RaftIndex    uint64   `json:"raftIndex"`    // applied on the node that answers
 	Oldest       uint64   `json:"oldest"`       // the first event that is still served
 	FeatureLevel uint     `json:"featureLevel"` // says which kinds of events the history may hold
-	Quorum       bool     `json:"quorum"`
+	Quorum       Quorum   `json:"quorum"`
 	Members      []Member `json:"members"`
+	// Problems is what is wrong, worst first; empty, not null, when nothing is.
+	Problems []ClusterProblem `json:"problems"`
+}
+
+// Quorum says how far the cluster is from not being able to write.
+type Quorum struct {
+	Voters  int  `json:"voters"`
+	Alive   int  `json:"alive"`  // voters that answer, or that the leader heard from just now
+	Needed  int  `json:"needed"` // a majority of the voters
+	Healthy bool `json:"healthy"`
+}
+
+// UnmarshalJSON also reads the truth value that older releases answer, as Healthy:
+// in a rolling upgrade either may be asked.
+func (q *Quorum) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &q.Healthy) == nil {
+		return nil
+	}
+	type plain Quorum
+	return json.Unmarshal(data, (*plain)(q))
+}
+
+// Values of ClusterProblem.Severity. Critical: writes stop, or data is in danger.
+// Warning: nothing has stopped yet.
+const (
+	SeverityCritical = "critical"
+	SeverityWarning  = "warning"
+)
+
+// ClusterProblem is something that is wrong with a cluster, for whoever is to mend
+// it.
+type ClusterProblem struct {
+	Severity string `json:"severity"`
+	Member   string `json:"member,omitempty"` // whom it is about; absent: the cluster
+	What     string `json:"what"`
+	Do       string `json:"do"` // what to do, with the exact command where there is one
 }
 
 // Member is one node of the cluster.
@@ -74,13 +113,33 @@ type Member struct {
 	Disk          *Disk  `json:"disk,omitempty"`
 	Version       string `json:"version,omitempty"` // of the program it runs
 	Trouble       string `json:"trouble,omitempty"` // why it must be replaced: what its own verification found
+
+	// What a member tells of itself; absent when it does not answer, or runs a
+	// release that does not tell.
+	Term               uint64    `json:"term,omitempty"`
+	RaftIndex          uint64    `json:"raftIndex,omitempty"`   // last Raft entry folded
+	CommitIndex        uint64    `json:"commitIndex,omitempty"` // last Raft entry known to be committed
+	StartedAt          time.Time `json:"startedAt,omitzero"`
+	SnapshotAt         time.Time `json:"snapshotAt,omitzero"`
+	SnapshotAgeMs      *int64    `json:"snapshotAgeMs,omitempty"`
+	ClockSkewMs        *int64    `json:"clockSkewMs,omitempty"` // its clock minus that of the node that answers
+	CertificateExpires time.Time `json:"certificateExpires,omitzero"`
 }
+
+// Values of Disk.Level.
+const (
+	DiskOK       = "ok"
+	DiskSoft     = "soft"     // it does not lead if it can help it
+	DiskHard     = "hard"     // it takes no writes but deletions
+	DiskCritical = "critical" // it takes no writes
+)
 
 // Disk is the state of the file system that a node's data is on, in bytes.
 type Disk struct {
 	Total uint64 `json:"total"`
 	Free  uint64 `json:"free"`
-	Used  uint64 `json:"used"` // by Confman
+	Used  uint64 `json:"used"`            // by Confman
+	Level string `json:"level,omitempty"` // one of DiskOK …; absent: not told
 }
 
 // NewMember adds a node. Without Learner it is a voter: adding a member that

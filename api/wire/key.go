@@ -37,6 +37,11 @@ type APIKey struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	RevokedAt *time.Time `json:"revokedAt,omitempty"`
 	RevokedBy string     `json:"revokedBy,omitempty"`
+	// When the key was last used, and from which address, as far as the members that
+	// answered remember; in lists only. Of a write that was forwarded it is the
+	// address of the client, not of the member.
+	LastUsedAt   *time.Time `json:"lastUsedAt,omitempty"`
+	LastUsedFrom string     `json:"lastUsedFrom,omitempty"`
 }
 
 // Principal is who the caller is: the answer of GET /api/v1/whoami.

@@ -23,6 +23,7 @@ const (
 	ProblemTooManyRequests     = "/problems/too-many-requests"      // 429
 	ProblemInternal            = "/problems/internal"               // 500
 	ProblemUnavailable         = "/problems/unavailable"            // 503: no leader, no quorum, or going away
+	ProblemOverloaded          = "/problems/overloaded"             // 503: this node is full
 	ProblemNotCaughtUp         = "/problems/not-caught-up"          // 504: this node has not applied that index yet
 	ProblemOutcomeUnknown      = "/problems/outcome-unknown"        // 504: the write may or may not have happened
 	ProblemDiskFull            = "/problems/disk-full"              // 507

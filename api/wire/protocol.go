@@ -26,6 +26,12 @@ const (
 	// HeaderLeaderKnown says, on a local read, whether this node knows a leader:
 	// "true" or "false".
 	HeaderLeaderKnown = "X-Confman-Leader-Known"
+	// HeaderSilent names the members, separated by ", ", that were asked for part of
+	// the answer and did not reply in time. Absent: all did.
+	HeaderSilent = "X-Confman-Silent"
+	// HeaderPrefixSHA256 goes with a Range for the rest of a backup: the SHA-256,
+	// in hex, of the bytes before it.
+	HeaderPrefixSHA256 = "X-Confman-Prefix-Sha256"
 )
 
 // Media types.
