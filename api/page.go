@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"confman/api/wire"
 )
@@ -60,9 +61,13 @@ func formatCursor(list uint32, mark string) string {
 	return base64.RawURLEncoding.EncodeToString(append(raw, mark...))
 }
 
+// lineBreaks are what decoding base64 skips, so that one thing could be written in
+// many ways.
+const lineBreaks = "\r\n"
+
 func parseCursor(cursor string, list uint32) (mark string, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) < 6 || raw[0] != cursorFormat || binary.BigEndian.Uint32(raw[1:]) != list {
+	if err != nil || strings.ContainsAny(cursor, lineBreaks) || len(raw) < 6 || raw[0] != cursorFormat || binary.BigEndian.Uint32(raw[1:]) != list {
 		return "", false
 	}
 	return string(raw[5:]), true

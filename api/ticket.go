@@ -83,7 +83,7 @@ func (k tickets) sign(dst, content []byte) []byte {
 // time.
 func (k tickets) open(sealed string, now time.Time) (t ticket, err error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(raw) < ticketText || raw[0] != ticketFormat ||
+	if err != nil || strings.ContainsAny(sealed, lineBreaks) || len(raw) < ticketText || raw[0] != ticketFormat ||
 		!hmac.Equal(raw[1:ticketHeader], k.sign(nil, raw[ticketHeader:])) {
 		return t, fmt.Errorf("%w: the ticket was altered, cut off, or made by another cluster", errUnauthenticated)
 	}

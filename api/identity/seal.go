@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Something sealed is base64url, without padding, of
@@ -67,12 +68,16 @@ func (s sealer) seal(v any) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(raw, raw[1:], text, nil)), nil
 }
 
+// lineBreaks are what decoding base64 skips, so that one thing could be written in
+// many ways.
+const lineBreaks = "\r\n"
+
 // open fails with errSeal for whatever was not sealed for the same purpose with
 // the same secret.
 func (s sealer) open(sealed string, v any) error {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	start := 1 + s.aead.NonceSize()
-	if err != nil || len(raw) < start || raw[0] != sealFormat {
+	if err != nil || strings.ContainsAny(sealed, lineBreaks) || len(raw) < start || raw[0] != sealFormat {
 		return errSeal
 	}
 	text, err := s.aead.Open(nil, raw[1:start], raw[start:], nil)
