@@ -30,5 +30,5 @@ func main() {
 
 // run is main without the process, for tests.
 func run(ctx context.Context, args []string, env cli.Env) int {
-	return cli.Run(ctx, args, env, server.Serve(env), server.Dev(env), server.Config(env), server.Rebuild(env), bench.Command(env))
+	return cli.Run(ctx, args, env, server.Serve(env), server.Dev(env), server.Config(env), server.Rebuild(env), server.Doctor(env), bench.Command(env))
 }

@@ -39,6 +39,7 @@ type auditCheck struct {
 	against  against
 	from, to point
 	proofs   []string // files with a part of a history
+	sealed   opener   // of encrypted backups
 }
 
 func auditVerify(env Env) *cobra.Command {
@@ -53,6 +54,7 @@ func auditVerify(env Env) *cobra.Command {
 	v.from.flag(cmd, "from", "check from this event on (default: the oldest that is kept); not of files")
 	v.to.flag(cmd, "to", "check up to this event (default: the newest); not of files")
 	cmd.Flags().StringArrayVar(&v.proofs, "proof", nil, "file that confman audit proof wrote: FILE with --partial; may be repeated")
+	v.sealed.flags(cmd)
 	online := v.runs(cmd, func(ctx context.Context, c *client.Client, _ []string) error { return v.online(ctx, c, cmd) }).RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(v.proofs) > 0 {

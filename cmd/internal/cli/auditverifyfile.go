@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -167,7 +166,7 @@ func (v *auditCheck) backup(path string, o proof.Options) (proof.Report, error) 
 	}
 	bar := newProgress(v.env.Stderr, v.quiet, "events verified", 0)
 	defer bar.end()
-	open := func() (io.ReadCloser, error) { return os.Open(path) }
+	open := func() (io.ReadCloser, error) { return v.sealed.open(path) }
 	newest := uint64(0)
 	return replication.VerifyBackup(open, o, func(at uint64) { // from the newest down
 		newest = max(newest, at)
@@ -188,7 +187,7 @@ func (v *auditCheck) open(path string) (*historyFile, error) {
 	var file io.ReadCloser = io.NopCloser(v.env.Stdin)
 	if path != "-" {
 		var err error
-		if file, err = os.Open(path); err != nil {
+		if file, err = v.sealed.open(path); err != nil {
 			return nil, err
 		}
 	}

@@ -67,7 +67,7 @@ func New(env Env) *cobra.Command {
 		group("role", "Who may do what in a namespace", roleList(env), roleGrant(env), roleRevoke(env), roleSet(env)),
 		group("settings", "How changes in a namespace are made", settingsGet(env), settingsSet(env), settingsFreeze(env), settingsThaw(env)),
 		group("access", "What a principal may do, and why", accessExplain(env)),
-		rollback(env), revert(env), diff(env), promote(env), explain(env), bisectChanges(env), backup(env),
+		rollback(env), revert(env), diff(env), promote(env), explain(env), bisectChanges(env), backup(env), restore(env),
 		group("audit", "The audit trail: ask it, replay it, prove it, erase from it", auditQuery(env), auditReplay(env), auditErase(env), auditDenied(env),
 			auditVerify(env), auditExport(env), auditProof(env), auditCheckpoint(env)),
 		group("webhook", "Endpoints that are told of events", webhookCreate(env), webhookList(env), webhookShow(env), webhookDelete(env),
@@ -75,7 +75,7 @@ func New(env Env) *cobra.Command {
 			webhookRotate(env), webhookDeliveries(env), webhookResend(env), webhookVerify(env)),
 		whoami(env), login(env), logout(env),
 		group("cluster", "The cluster and its members", clusterStatus(env), clusterAdd(env), clusterRemove(env),
-			clusterPromote(env), clusterTransferLeader(env), clusterSnapshot(env)),
+			clusterPromote(env), clusterReplace(env), clusterTransferLeader(env), clusterSnapshot(env), clusterRecover(env)),
 		group("context", "Named clusters in the client's configuration file", contextList(env), contextShow(env), contextUse(env)),
 		version(env),
 	)

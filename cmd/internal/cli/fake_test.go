@@ -161,7 +161,7 @@ func (s *server) administration(mux *http.ServeMux) {
 	grants := []wire.Grant{{Namespace: "teams/pay", Role: "editor"}, {Namespace: "/", Role: "viewer", Keys: "db/*"}}
 	key := wire.APIKey{ID: "01KEY", Key: "cf_shown_once", Name: "ci", Principal: "ci", Grants: grants, CreatedAt: noon}
 	listed := key
-	listed.Key, listed.RevokedAt = "", &noon
+	listed.Key, listed.RevokedAt, listed.LastUsedAt, listed.LastUsedFrom = "", &noon, &noon, "10.0.0.7"
 	mux.HandleFunc("POST /api/v1/keys", changed(201, key))
 	mux.HandleFunc("DELETE /api/v1/keys/{id}", changed(204, nil))
 	mux.HandleFunc("GET /api/v1/keys", func(w http.ResponseWriter, r *http.Request) { answer(w, 200, []wire.APIKey{listed}) })
@@ -169,13 +169,9 @@ func (s *server) administration(mux *http.ServeMux) {
 		answer(w, 200, wire.Principal{Principal: "ana", KeyID: "01KEY", Grants: grants})
 	})
 	mux.HandleFunc("GET /api/v1/cluster", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, 200, wire.Cluster{
-			ID: "01C", NodeID: "n1", LeaderID: "n1", Term: 5, EventIndex: 42, Position: "42-9f3c2a1b", Quorum: true,
-			Members: []wire.Member{
-				{ID: "n1", Address: "10.0.0.1:6100", Role: "leader", Voter: true, AppliedIndex: 42, Version: "v1.2", Disk: &wire.Disk{Total: 4 << 30, Free: 1 << 30}},
-				{ID: "n2", Address: "10.0.0.2:6100", Voter: false, AppliedIndex: 40, Lag: 2, LastContactMs: new(int64(12)), Disk: &wire.Disk{Free: 78007 << 20}, Trouble: "its own verification found: event 7: altered"},
-			},
-		})
+		answer(w, 200, wire.Cluster{ID: "01C", NodeID: "n1", LeaderID: "n1", Quorum: wire.Quorum{Voters: 1, Alive: 1, Needed: 1, Healthy: true}, Members: []wire.Member{
+			{ID: "n1", Address: "10.0.0.1:6100", Role: "leader", Voter: true, AppliedIndex: 42},
+		}})
 	})
 	mux.HandleFunc("POST /api/v1/cluster/members", changed(204, nil))
 	mux.HandleFunc("DELETE /api/v1/cluster/members/{id}", changed(204, nil))

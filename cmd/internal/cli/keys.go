@@ -108,32 +108,71 @@ func grantText(grants []wire.Grant) string {
 	return strings.Join(texts, " ")
 }
 
+const keyListHelp = `List API keys, without their secrets.
+
+LAST USED is by what the members that answered remember: each keeps that for itself,
+through restarts. With --unused only the usable keys are shown that nobody has used
+for so long, or ever, and that were made before: those to be revoked.`
+
 func keyList(env Env) *cobra.Command {
 	s := &connection{env: env}
-	cmd := &cobra.Command{Use: "list", Short: "List API keys, without their secrets", Args: arguments(0, 0)}
+	var unused string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List API keys, without their secrets", Args: arguments(0, 0), Long: keyListHelp,
+		Example: "  confman key list --unused 90d",
+	}
 	s.flags(cmd)
+	cmd.Flags().StringVar(&unused, "unused", "", "only usable keys that were not used for so long, or since that time, such as 90d or 2026-01-01")
 	return s.runs(cmd, func(ctx context.Context, c *client.Client, _ []string) error {
-		keys := []wire.APIKey{}
-		var rows [][]string
-		for k, err := range c.Keys(ctx, client.Read{}) {
+		since, err := unusedSince(cmd, unused)
+		if err != nil {
+			return err
+		}
+		keys, meta := []wire.APIKey{}, client.Meta{}
+		for k, err := range c.Keys(ctx, client.Read{Meta: &meta}) {
 			if err != nil {
 				return err
 			}
-			keys = append(keys, k)
-			expires := "never"
-			if k.ExpiresAt != nil {
-				expires = when(*k.ExpiresAt)
+			if since == nil || idle(k, *since) {
+				keys = append(keys, k)
 			}
-			revoked := "-"
-			if k.RevokedAt != nil {
-				revoked = when(*k.RevokedAt)
-			}
-			rows = append(rows, []string{k.ID, cell(k.Name), cell(k.Principal), when(k.CreatedAt), expires, revoked, grantText(k.Grants)})
 		}
-		return s.output.print(env.Stdout, keys, func() error {
-			return table(env.Stdout, []string{"ID", "NAME", "PRINCIPAL", "CREATED", "EXPIRES", "REVOKED", "GRANTS"}, rows)
-		})
+		if meta.Silent != "" {
+			s.note("%s did not answer: a key that was used only there looks as if it was not", meta.Silent)
+		}
+		return s.output.print(env.Stdout, keys, func() error { return keyTable(env, keys) })
 	})
+}
+
+func unusedSince(cmd *cobra.Command, text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return pastTime(cmd, "--unused", text)
+}
+
+// idle reports whether a key that can be used, and could at a time, was not used
+// since.
+func idle(k wire.APIKey, since time.Time) bool {
+	usable := k.RevokedAt == nil && (k.ExpiresAt == nil || k.ExpiresAt.After(time.Now()))
+	return usable && k.CreatedAt.Before(since) && (k.LastUsedAt == nil || k.LastUsedAt.Before(since))
+}
+
+func keyTable(env Env, keys []wire.APIKey) error {
+	var rows [][]string
+	for _, k := range keys {
+		moment := func(at *time.Time, never string) string {
+			if at == nil {
+				return never
+			}
+			return when(*at)
+		}
+		rows = append(rows, []string{
+			k.ID, cell(k.Name), cell(k.Principal), when(k.CreatedAt), moment(k.ExpiresAt, "never"), moment(k.RevokedAt, "-"),
+			moment(k.LastUsedAt, "-"), cell(k.LastUsedFrom), grantText(k.Grants),
+		})
+	}
+	return table(env.Stdout, []string{"ID", "NAME", "PRINCIPAL", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "FROM", "GRANTS"}, rows)
 }
 
 func keyRevoke(env Env) *cobra.Command {

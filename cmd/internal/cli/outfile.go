@@ -39,8 +39,9 @@ func (f *outFile) end(err error) error {
 	if err == nil {
 		err = os.Rename(f.Name(), f.path)
 	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the error that led here matters more
+	if err == nil {
+		return syncDirectory(filepath.Dir(f.path))
 	}
+	_ = os.Remove(f.Name()) // the error that led here matters more
 	return err
 }

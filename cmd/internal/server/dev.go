@@ -120,6 +120,9 @@ func prepareDev(o devOptions) (*devCluster, error) {
 	if err != nil || convErr != nil || host == "" {
 		return nil, &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--listen %q: want HOST:PORT", o.listen)}
 	}
+	if !loopback(o.listen) {
+		return nil, &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--listen %s: dev has no TLS and serves this machine only; confman serve is for networks", o.listen)}
+	}
 	d := &devCluster{options: o}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return nil, err

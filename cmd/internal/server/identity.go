@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -117,8 +116,7 @@ func (s *Server) identity(env Env, certs *certificates, secret []byte) (id api.I
 		id.Rates = identity.NewRates(identity.RatesConfig{PerSecond: p.RatePerSecond, Burst: p.RateBurst, Now: env.Now})
 	}
 	if o.TLS.ClientCA != "" {
-		id.Certificates = true
-		id.Member = func(state *tls.ConnectionState) bool { return o.TLS.PeerCA != "" && certs.ofPeer(state) }
+		id.Certificates, id.Member, id.Trusted = true, certs.ofPeer, certs.ofClient
 	}
 	if p.Issuer == "" {
 		return id, nil

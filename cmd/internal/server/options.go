@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
 
 	"confman/cmd/internal/settings"
 	"confman/replication"
+	"confman/replication/disk"
 	"confman/streaming"
 )
 
@@ -32,6 +34,9 @@ type Options struct {
 	Webhooks  WebhookOptions
 	Denials   DenialOptions
 	Proof     ProofOptions
+	Backups   BackupOptions
+	Tracing   TraceOptions
+	Overload  OverloadOptions
 }
 
 // NodeOptions say who the node is and where it lives.
@@ -56,6 +61,7 @@ type MemberOptions struct {
 type TLSOptions struct {
 	Cert, Key, ClientCA       string
 	PeerCert, PeerKey, PeerCA string
+	Insecure                  bool // listen beyond this machine without TLS
 }
 
 // HTTPOptions say how the API meets the web.
@@ -105,11 +111,12 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringVar(&o.TLS.PeerCert, "peer-tls-cert", "", "certificate that this node shows to members, PEM (default: --tls-cert)")
 	f.StringVar(&o.TLS.PeerKey, "peer-tls-key", "", "key of --peer-tls-cert, PEM")
 	f.StringVar(&o.TLS.PeerCA, "peer-tls-ca", "", "authorities that members' certificates must be of, PEM; with it members must show one")
+	f.BoolVar(&o.TLS.Insecure, "insecure", false, "listen beyond this machine without TLS: keys, values and the cluster token then cross the network in clear")
 	f.BoolVar(&o.HTTP.Forward, "forward", false, "carry writes to the leader instead of redirecting clients (307)")
 	f.StringSliceVar(&o.HTTP.CORSOrigins, "cors-origin", nil, "web origin that may read answers, such as https://console.example")
 	f.StringSliceVar(&o.HTTP.AllowedHosts, "allowed-host", nil, "host name that requests may address, beside that of --advertise (default: any)")
 	f.Var(&o.Limits.MaxValueBytes, "max-value-bytes", "size limit of one value")
-	f.Var(&o.Limits.MinFreeBytes, "min-free-bytes", "free disk space below which writes are refused")
+	f.Var(&o.Limits.MinFreeBytes, "min-free-bytes", "free disk space below which writes are refused, at least 256MiB; below twice as much the node does not lead, below half it takes nothing")
 	o.Watches.flags(f)
 	f.Uint64Var(&o.Retention.Events, "retention-events", 0, "events that the history keeps, 0 for all; either limit of retention lets events go")
 	f.DurationVar(&o.Retention.Age, "retention-age", 0, "how long the history keeps events, at least 1m; 0 for ever")
@@ -119,6 +126,9 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	o.Webhooks.flags(f)
 	o.Denials.flags(f)
 	o.Proof.flags(f)
+	o.Backups.flags(f)
+	o.Overload.flags(f)
+	o.Tracing.flags(f)
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogForm, "log-format", "auto", "auto, json or console")
 }
@@ -147,7 +157,10 @@ func (o *Options) validate() error {
 	if _, err := o.Webhooks.prefixes(); err != nil {
 		return err
 	}
-	return errors.Join(o.Identity.validate(), o.Denials.validate(), o.validateTLS())
+	if least := settings.Size(disk.MinHardBytes); o.Limits.MinFreeBytes != 0 && o.Limits.MinFreeBytes < least {
+		return fmt.Errorf("--min-free-bytes %v: at least %v: half of it must hold what the stores still write", &o.Limits.MinFreeBytes, &least)
+	}
+	return errors.Join(o.Identity.validate(), o.Denials.validate(), o.Backups.validate(), o.Overload.validate(), o.Tracing.validate(), o.validateTLS())
 }
 
 func (o *Options) validateTLS() error {
@@ -161,7 +174,30 @@ func (o *Options) validateTLS() error {
 	if t.Cert == "" && (t.ClientCA != "" || t.PeerCA != "" || t.PeerCert != "") {
 		return errors.New("--tls-cert is missing: clients and members share one port, so TLS for members is TLS for all")
 	}
+	if t.Cert == "" && !t.Insecure && !loopback(o.Node.Listen) {
+		return fmt.Errorf("--listen %s is reached from beyond this machine: give --tls-cert and --tls-key, or --insecure on a network that you trust", o.Node.Listen)
+	}
 	return nil
+}
+
+// adviseTLS says at a start what works and should not stay so.
+func (o *Options) adviseTLS(log zerolog.Logger) {
+	alone := o.Members.Join == "" && len(o.Members.Peers) == 1
+	switch {
+	case loopback(o.Node.Listen):
+	case o.TLS.Cert == "":
+		log.Warn().Str("listen", o.Node.Listen).Msg("no TLS: keys, values and the cluster token cross the network in clear (--insecure)")
+	case o.TLS.PeerCA == "" && !alone:
+		log.Warn().Msg("members prove themselves by the cluster token alone: with --peer-tls-ca they must show a certificate, too")
+	}
+}
+
+// loopback reports whether an address to listen on is reached from this machine
+// only. A name other than localhost is not looked up: it may mean another address
+// tomorrow.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
 // members reads --peers. A node with neither --peers nor --join waits to be

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -21,6 +20,7 @@ const serveHelp = `Run one node of a cluster.
 A new cluster is formed by its founding members, all started with the same list:
 
   confman serve --id n1 --listen 10.0.0.1:6100 --data /var/lib/confman --cluster-token-file token \
+                --tls-cert n1.crt --tls-key n1.key --peer-tls-ca members-ca.crt \
                 --peers n1=10.0.0.1:6100,n2=10.0.0.2:6100,n3=10.0.0.3:6100
 
 It begins when all of them are up; each says whom it waits for. The first admin
@@ -47,9 +47,6 @@ func Serve(env cli.Env) *cobra.Command {
 	return cmd
 }
 
-// gcPercent trades memory for time: a node allocates much and keeps little.
-const gcPercent = 300
-
 func loadSettings(cmd *cobra.Command, env cli.Env) (*settings.Settings, error) {
 	file, err := cmd.Flags().GetString("config")
 	if err != nil {
@@ -61,13 +58,11 @@ func loadSettings(cmd *cobra.Command, env cli.Env) (*settings.Settings, error) {
 // runNode runs until the context ends. What makes the node unfit ends the
 // process at once: a node in doubt about its disk must not go on voting.
 func runNode(ctx context.Context, o Options, env cli.Env) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	log, err := newLog(o, env.Stderr)
-	if err != nil {
+	if err = errors.Join(err, o.validate()); err != nil {
 		return &cli.ExitError{Code: cli.ExitUsage, Err: err}
 	}
+	fitMachine(log)
 	s, err := Start(o, Env{
 		Stdout: env.Stdout, Log: log, Version: env.Version,
 		Fatal: func(err error) {

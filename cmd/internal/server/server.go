@@ -21,6 +21,7 @@ import (
 	"confman/api"
 	"confman/events"
 	"confman/replication"
+	"confman/replication/peer"
 	"confman/streaming"
 	"confman/streaming/webhooks"
 )
@@ -29,6 +30,7 @@ import (
 const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 90 * time.Second
+	writeTimeout      = 90 * time.Second // what waits or takes longer sets its own
 	maxHeaderBytes    = 32 << 10
 	goodbyeTimeout    = time.Second // at a stop, for watches
 	graceTimeout      = time.Second // at a stop, for what has begun; long polls end then
@@ -48,7 +50,7 @@ type Env struct {
 // Server is one running node: its listener, its replica, its API.
 type Server struct {
 	options  Options
-	listener net.Listener
+	port     *connections
 	http     *http.Server
 	api      *api.Server
 	hub      *streaming.Hub
@@ -57,9 +59,13 @@ type Server struct {
 	requests context.CancelFunc // ends the requests that wait for something
 	members  *http.Transport    // to the other members, for requests and questions of clients
 	denials  api.Denials        // what this node refuses
+	entrance entrance
+	traces   *tracing // nil: none
 
 	deliverer      *webhooks.Deliverer
 	stopDeliveries func()
+	backups        *backups // nil: none are made
+	stopBackups    func()
 }
 
 // Start opens the port and the node. The node may still be waiting for its
@@ -71,14 +77,19 @@ func Start(o Options, env Env) (*Server, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
-	certs, err := loadCertificates(o.TLS, env.Log)
+	certs, err := loadCertificates(o.TLS, env)
+	if err != nil {
+		return nil, err
+	}
+	traces, err := newTracing(o.Tracing, o.Node.ID, env)
 	if err != nil {
 		return nil, err
 	}
 	hub := streaming.NewHub(streaming.HubConfig{})
-	s, err := open(o, env, certs, hub)
+	s, err := open(o, env, certs, hub, traces)
 	if err != nil {
 		hub.Close()
+		traces.close()
 		return nil, err
 	}
 	base, cancel := context.WithCancel(context.Background())
@@ -86,49 +97,69 @@ func Start(o Options, env Env) (*Server, error) {
 	s.requests = cancel
 	if certs != nil {
 		s.http.TLSConfig = certs.serverConfig()
+		certs.keep(s.renewConnections)
 	}
+	o.adviseTLS(env.Log)
+	s.entrance.keys.Keep()
 	s.deliver(s.deliverer)
+	s.stopBackups = s.backups.start()
 	go func() { s.served <- s.serve() }()
 	return s, nil
 }
 
 // open opens what the server needs and serves nothing yet.
-func open(o Options, env Env, certs *certificates, hub *streaming.Hub) (*Server, error) {
+func open(o Options, env Env, certs *certificates, hub *streaming.Hub, traces *tracing) (*Server, error) {
 	config, err := nodeConfig(o, env, certs, hub)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, hub: hub, members: transport(certs), served: make(chan error, 1)}
+	if traces != nil {
+		config.Trace = traces.step
+	}
+	s := &Server{options: o, hub: hub, members: transport(certs), entrance: entrance{certs: certs}, traces: traces, served: make(chan error, 1)}
 	secret := []byte(config.Token)
 	who, err := s.identity(env, certs, secret)
 	if err != nil {
 		return nil, err
 	}
-	if s.listener, err = net.Listen("tcp", o.Node.Listen); err != nil {
+	if s.entrance.keys, err = openKeyUses(o, env); err != nil {
+		return nil, err
+	}
+	config.Questions = map[string]replication.Answerer{questionKeyUses: answerKeyUses(s.entrance.keys)}
+	if s.backups, err = newBackups(o, env); err != nil {
+		return nil, err
+	}
+	config.About.Backups = s.backups.trouble
+	listener, err := net.Listen("tcp", o.Node.Listen)
+	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
+	s.port = newConnections(listener, o.Overload, env.Log)
 	if s.node, err = replication.Open(config); err != nil {
-		return nil, errors.Join(err, s.listener.Close())
+		return nil, errors.Join(err, s.port.Close())
+	}
+	if s.backups != nil {
+		s.backups.node = s.node
 	}
 	if s.denials, err = openDenials(o, env); err != nil {
-		return nil, errors.Join(err, s.node.Close(), s.listener.Close())
+		return nil, errors.Join(err, s.node.Close(), s.port.Close())
 	}
 	handler, err := s.handler(env, certs, secret, who)
 	if err != nil {
-		return nil, errors.Join(err, s.denials.Log.Close(), s.node.Close(), s.listener.Close())
+		return nil, errors.Join(err, s.denials.Log.Close(), s.node.Close(), s.port.Close())
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: stdlog.New(debugWriter{env.Log}, "", 0), ConnContext: streaming.ConnContext,
+		WriteTimeout: writeTimeout, ErrorLog: stdlog.New(debugWriter{env.Log}, "", 0), ConnContext: withConnection,
 	}
 	return s, nil
 }
 
 func (s *Server) serve() error {
 	if s.http.TLSConfig != nil {
-		return s.http.ServeTLS(s.listener, "", "")
+		return s.http.ServeTLS(s.port, "", "")
 	}
-	return s.http.Serve(s.listener)
+	return s.http.Serve(s.port)
 }
 
 // Wait returns when the context ends or the listener fails, after the node has
@@ -139,6 +170,8 @@ func (s *Server) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-s.served:
 	}
+	s.entrance.certs.Close()
+	s.stopBackups()
 	s.stopDeliveries() // while this node may still write how far they came
 	s.goodbye()
 	// Both at once: the node hands leadership over and waits for whoever reads
@@ -152,9 +185,10 @@ func (s *Server) Wait(ctx context.Context) error {
 	if s.http.Shutdown(drain) != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	err = errors.Join(err, <-closed, s.denials.Log.Close())
+	err = errors.Join(err, <-closed, s.denials.Log.Close(), s.entrance.keys.Close())
 	s.members.CloseIdleConnections()
 	s.hub.Close()
+	s.traces.close()
 	return err
 }
 
@@ -172,40 +206,55 @@ func transport(certs *certificates) *http.Transport {
 	t := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTimeout}
 	if certs != nil {
 		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return (&tls.Dialer{Config: certs.dial()}).DialContext(ctx, network, address) // the certificates of the moment
+			conn, err := (&tls.Dialer{Config: certs.dial()}).DialContext(ctx, network, address) // the certificates of the moment
+			if err != nil {
+				return nil, err
+			}
+			return peer.Expiring(conn), nil
 		}
 	}
 	return t
 }
 
+// renewConnections has what was let in by certificates or authorities that were
+// replaced prove itself anew: members' connections are made again, and whoever
+// watches is looked up again. Requests are checked one by one anyway.
+func (s *Server) renewConnections() {
+	s.node.Redial()
+	s.members.CloseIdleConnections()
+	s.hub.Reset()
+}
+
 // handler serves members under /internal/v1/ and everybody else by the API.
 func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Identity) (http.Handler, error) {
-	registry, err := newRegistry(s.node, env.Version)
+	own := cluster{s.node, s.options.Members.Election}
+	registry, err := newRegistry(s.node, func() bool { return own.Standing().Quorum }, env.Version)
 	if err != nil {
 		return nil, err
 	}
-	if s.deliverer, err = newDeliverer(s.options.Webhooks, s.node, s.hub, env); err != nil {
+	if s.deliverer, err = newDeliverer(s.options.Webhooks, s.node, s.hub, env, s.traces); err != nil {
 		return nil, err
 	}
-	for _, c := range []prometheus.Collector{webhookCollector{s.deliverer}, denialCollector{s.denials.Log}, verifyCollector{s.node}} {
+	for _, c := range []prometheus.Collector{webhookCollector{s.deliverer}, denialCollector{s.denials.Log}, verifyCollector{s.node}, clockCollector{s.node}, certificateCollector{certs}, loadCollector{s}, backupCollector{s.backups}} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
+	who.Uses = keyUses{s.entrance.keys, s.node}
 	config := api.Config{
-		Writer: s.node, Reader: s.node, Cluster: cluster{s.node, s.options.Members.Election}, Prover: prover{s.node}, Keeper: s.node, Hub: s.hub,
+		Writer: s.node, Reader: s.node, Cluster: own, Prover: prover{s.node}, Keeper: s.node, Hub: s.hub,
 		NodeID: s.options.Node.ID, Version: env.Version, Scheme: "http",
-		Limits:   api.Limits{Rules: s.options.rules(), Watches: s.options.Watches.limits()},
+		Limits:   api.Limits{Rules: s.options.rules(), Watches: s.options.Watches.limits(), Admission: s.options.Overload.admission(), Crowded: crowded},
 		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.allowedHosts(), TicketSecret: secret},
 		Identity: who, Denials: s.denials,
-		Outside:  api.Outside{Members: s.members, Webhooks: s.deliverer},
+		Outside:  api.Outside{Members: s.traces.client("ask", s.members), Webhooks: s.deliverer},
 		Registry: registry, Log: env.Log, Now: env.Now, NewID: newID, Random: rand.Reader,
 	}
 	if certs != nil {
 		config.Scheme = "https"
 	}
 	if s.options.HTTP.Forward {
-		config.Forward = s.members
+		config.Forward = s.traces.client("forward", s.members)
 	}
 	public, err := api.New(config)
 	if err != nil {
@@ -213,9 +262,10 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Id
 	}
 	s.api = public
 	members := s.forMembers(certs)
+	clients := s.traces.server(public)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/internal/") {
-			public.ServeHTTP(w, r)
+			clients.ServeHTTP(w, r)
 			return
 		}
 		members.ServeHTTP(w, r)
@@ -226,10 +276,11 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Id
 func (s *Server) forMembers(certs *certificates) http.Handler {
 	members := s.node.Handler()
 	return refusingMembers(s.denials.Log, func(w http.ResponseWriter, r *http.Request) {
-		if s.options.TLS.PeerCA != "" && !certs.ofPeer(r.TLS) {
-			http.Error(w, "members show a certificate of their authority here", http.StatusUnauthorized)
+		if why := certs.refusesMember(r.TLS); why != "" {
+			http.Error(w, why, http.StatusUnauthorized)
 			return
 		}
+		s.welcome(w, r)
 		members.ServeHTTP(w, r)
 	})
 }
@@ -273,7 +324,7 @@ func nodeConfig(o Options, env Env, certs *certificates, hub *streaming.Hub) (re
 		Dir:    o.Node.Data, Token: token, Peers: members, Join: o.Members.Join, Learner: o.Members.Learner,
 		RequirePeerCertificate: o.TLS.PeerCA != "",
 		ElectionTimeout:        o.Members.Election, Rules: o.rules(), MinFreeBytes: uint64(o.Limits.MinFreeBytes), Retention: o.Retention, Archive: o.Archive,
-		Proof: proving, FirstKey: first.make, FirstKeyStands: first.stands,
+		Proof: proving, About: about(env, certs), FirstKey: first.make, FirstKeyStands: first.stands,
 		Announce: hub, Fatal: env.Fatal, Log: env.Log,
 	}
 	if certs != nil {

@@ -165,6 +165,15 @@ func TestDevDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
 	}
 }
 
+func TestDevServesThisMachineOnly(t *testing.T) {
+	cmd := Dev(cli.Env{Stdout: io.Discard, Stderr: io.Discard})
+	cmd.SetArgs([]string{"--listen", "192.0.2.1:6100", "--data", t.TempDir()})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "this machine only") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMadeUpAdminKeyIsPrintedOnce(t *testing.T) {
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
@@ -233,12 +242,27 @@ func TestOptionsThatCannotWorkAreRefusedByName(t *testing.T) {
 		{"all addresses", func(o *Options) { o.Node.Listen = ":6100" }, "--advertise is missing"},
 		{"half a pair", func(o *Options) { o.TLS.Cert = "c" }, "--tls-cert and --tls-key"},
 		{"fewer watches than none", func(o *Options) { o.Watches.Max = -1 }, "--max-watches"},
+		{"the network without TLS", func(o *Options) { o.Node.Listen = "10.0.0.1:6100" }, "give --tls-cert and --tls-key, or --insecure"},
+		{"a name without TLS", func(o *Options) { o.Node.Listen = "n1.example:6100" }, "--insecure on a network that you trust"},
 		{"peers without TLS", func(o *Options) { o.TLS.PeerCA = "c" }, "--tls-cert is missing"},
 	} {
 		o := good()
 		c.change(&o)
 		if err := o.validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.why, err, c.want)
+		}
+	}
+	for _, fine := range []func(*Options){
+		func(o *Options) { o.Node.Listen, o.TLS.Insecure = "10.0.0.1:6100", true },
+		func(o *Options) { o.Node.Listen, o.TLS.Cert, o.TLS.Key = "10.0.0.1:6100", "c", "k" },
+		func(o *Options) { o.Node.Listen = "localhost:6100" },
+		func(o *Options) { o.Node.Listen = "[::1]:6100" },
+		func(o *Options) { o.Node.Listen = "127.9.9.9:6100" },
+	} {
+		o := good()
+		fine(&o)
+		if err := o.validate(); err != nil {
+			t.Errorf("%s: %v", o.Node.Listen, err)
 		}
 	}
 	o := good()

@@ -120,7 +120,7 @@ func freeAddresses(t *testing.T, n int) (addresses []string) {
 func trusting(t *testing.T, file string, shown ...tls.Certificate) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
-	if err := addAuthorities(pool, file); err != nil {
+	if _, err := authorities(file, pool); err != nil {
 		t.Fatal(err)
 	}
 	return &tls.Config{RootCAs: pool, Certificates: shown}

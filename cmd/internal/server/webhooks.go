@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -36,7 +37,7 @@ func (o WebhookOptions) prefixes() (allowed []netip.Prefix, err error) {
 }
 
 // newDeliverer makes what delivers this node's webhooks while it leads.
-func newDeliverer(o WebhookOptions, node *replication.Node, hub *streaming.Hub, env Env) (*webhooks.Deliverer, error) {
+func newDeliverer(o WebhookOptions, node *replication.Node, hub *streaming.Hub, env Env, traces *tracing) (*webhooks.Deliverer, error) {
 	allowed, err := o.prefixes()
 	if err != nil {
 		return nil, err
@@ -44,6 +45,7 @@ func newDeliverer(o WebhookOptions, node *replication.Node, hub *streaming.Hub, 
 	h := hooked{node, hub, env.Now}
 	return webhooks.New(webhooks.Config{
 		Source: h, Node: h, Wait: hub.Wait, Version: env.Version, Allowed: allowed, Log: env.Log, Now: env.Now,
+		Through: func(t http.RoundTripper) http.RoundTripper { return traces.client("webhook", t) },
 	})
 }
 
