@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,22 +25,15 @@ func TestANodeStandsWhatStrangersSendIt(t *testing.T) {
 	c := form(t, plan{})
 	c.namespace("app")
 	victim := c.leader()
+	members := c.members(victim)
 	l := c.startLoad("app", 2, rng.Uint64())
 	slow := make(chan error, 1)
 	go func() { slow <- trickle(t.Context(), victim) }()
 
 	t.Run("garbage", func(t *testing.T) { garbage(t, victim, rng) })
 	t.Run("100 MB body", func(t *testing.T) { c.hugeBody(victim) })
-	t.Run("raft upgrade without the token", func(t *testing.T) {
-		for _, token := range []string{"", "torture-cluster-token-012345678"} {
-			c.must(http.StatusUnauthorized, victim, http.MethodGet, "/internal/v1/raft", nil, "Connection", "Upgrade",
-				"Upgrade", "confman-raft/1", "X-Cluster-Token", token, "X-Confman-Node", "n2", "X-Confman-To", victim.id)
-			for _, path := range []string{"/internal/v1/identity", "/internal/v1/read-index"} {
-				c.must(http.StatusUnauthorized, victim, http.MethodGet, path, nil, "X-Cluster-Token", token)
-			}
-			c.must(http.StatusUnauthorized, victim, http.MethodPost, "/internal/v1/join", map[string]string{"id": "x"}, "X-Cluster-Token", token)
-		}
-	})
+	t.Run("members' routes", func(*testing.T) { c.membersRefuse(victim) })
+	t.Run("noise on a stream of Raft", func(*testing.T) { c.noiseAfterUpgrade(victim, rng) })
 	t.Run("slow header", func(t *testing.T) {
 		if err := <-slow; err != nil {
 			t.Error(err)
@@ -48,6 +42,9 @@ func TestANodeStandsWhatStrangersSendIt(t *testing.T) {
 	c.awaitReady(c.nodes...)
 	if victim != c.leader() {
 		t.Log("leadership has moved")
+	}
+	if now := c.members(victim); !slices.Equal(now, members) {
+		t.Errorf("the members were %q, now they are %q", members, now)
 	}
 	l.more(10)
 	l.verify(rng)

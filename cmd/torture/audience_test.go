@@ -2,18 +2,16 @@ package torture
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"confman/api/wire"
+	"confman/cmd/torture/gallery"
 	"confman/cmd/torture/proxy"
 	"confman/cmd/torture/streams"
 )
@@ -21,18 +19,16 @@ import (
 // audience is the subscribers of a cluster: who watches, through what, which
 // faults they were exposed to, and the audit that decides who is right.
 type audience struct {
+	*gallery.Gallery
 	c           *cluster
 	rng         *rand.Rand // of the test's goroutine
 	nodes       []*node    // that subscribers go to
 	proxies     map[*node]*proxy.Proxy
-	subscribers []*subscriber
+	subscribers []*gallery.Subscriber
 	pollers     []*poller
 	done        sync.WaitGroup
 	cancel      context.CancelFunc
 	narrow      string // an API key with the grants of those filters that have any
-	// restless subscribers end their connections at random and give up silent
-	// ones.
-	restless atomic.Bool
 
 	archiving sync.Mutex // held from asking for a page to having added it
 
@@ -44,21 +40,16 @@ type audience struct {
 
 // spot is where a connection goes.
 type spot struct {
-	node    *node
-	life    *run // of the node, or one before it
-	address string
-	proxied bool
+	node *node
+	life *run // of the node, or one before it
 }
-
-// silence is how long a restless subscriber stays with a connection that brings
-// nothing.
-const silence = 3 * time.Second
 
 // audience makes one without subscribers, which go to these nodes and live as
 // long as the context.
 func (c *cluster) audience(rng *rand.Rand, nodes ...*node) (*audience, context.Context) {
 	c.t.Helper()
 	a := &audience{c: c, rng: rng, nodes: nodes, proxies: map[*node]*proxy.Proxy{}}
+	a.Gallery = gallery.New(gallery.Config{Spot: a.spot, Heard: a.probe})
 	for _, n := range nodes {
 		p, err := proxy.New(n.address)
 		if err != nil {
@@ -68,7 +59,6 @@ func (c *cluster) audience(rng *rand.Rand, nodes ...*node) (*audience, context.C
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
-	a.restless.Store(true)
 	c.t.Cleanup(a.end)
 	everywhere := slices.Clone(c.nodes)
 	a.done.Go(func() { a.archive(ctx, everywhere) })
@@ -85,27 +75,28 @@ func (a *audience) end() {
 }
 
 // join adds a subscriber by SSE or NDJSON.
-func (a *audience) join(ctx context.Context, encoding, after string, f streams.Filter) *subscriber {
+func (a *audience) join(ctx context.Context, encoding, after string, f streams.Filter) *gallery.Subscriber {
 	s := a.subscriber(encoding, after, f)
-	a.done.Go(func() { s.run(ctx) })
+	a.done.Go(func() { s.Run(ctx) })
 	return s
 }
 
 // joinTogether adds subscribers that share WebSockets.
 func (a *audience) joinTogether(ctx context.Context, after string, filters ...streams.Filter) {
-	p := &party{a: a, rng: a.source()}
+	var members []*gallery.Subscriber
 	for _, f := range filters { // all with the same grants: a connection has one API key
-		p.members = append(p.members, a.subscriber(wire.EncodingWebSocket, after, f))
+		members = append(members, a.subscriber(wire.EncodingWebSocket, after, f))
 	}
-	a.done.Go(func() { p.run(ctx) })
+	rng := a.source()
+	a.done.Go(func() { a.RunTogether(ctx, rng, members...) })
 }
 
-func (a *audience) subscriber(encoding, after string, f streams.Filter) *subscriber {
-	s := &subscriber{a: a, rng: a.source(), key: a.c.key, encoding: encoding, asks: after, filter: f}
+func (a *audience) subscriber(encoding, after string, f streams.Filter) *gallery.Subscriber {
+	seat := gallery.Seat{Name: fmt.Sprint(len(a.subscribers)), RNG: a.source(), Key: a.c.key, Encoding: encoding, After: after, Filter: f}
 	if f.Grants != nil {
-		s.key = a.narrow
+		seat.Key = a.narrow
 	}
-	s.name = fmt.Sprintf("%s %d %s after=%s", encoding, len(a.subscribers), f.Query().Encode(), after)
+	s := a.Subscriber(seat)
 	a.subscribers = append(a.subscribers, s)
 	return s
 }
@@ -120,15 +111,16 @@ func (a *audience) follow(ctx context.Context, namespace, key string) {
 func (a *audience) source() *rand.Rand { return rand.New(rand.NewPCG(a.rng.Uint64(), 0)) }
 
 // spot is any node, at its address or through its proxy.
-func (a *audience) spot(rng *rand.Rand) spot {
+func (a *audience) spot(rng *rand.Rand) gallery.Spot {
 	n := a.nodes[rng.IntN(len(a.nodes))]
-	if rng.IntN(2) == 0 {
-		return spot{n, n.life(), n.address, false}
+	at := gallery.Spot{Node: n.id, Address: n.address, Place: spot{n, n.life()}}
+	if at.Proxied = rng.IntN(2) == 1; at.Proxied {
+		at.Address = a.proxies[n].Address()
 	}
-	return spot{n, n.life(), a.proxies[n].Address(), true}
+	return at
 }
 
-// rest is the pause before a subscriber connects again.
+// rest is the pause before somebody connects again.
 func (a *audience) rest(ctx context.Context, rng *rand.Rand) {
 	select {
 	case <-time.After(time.Duration(5+rng.IntN(50)) * time.Millisecond):
@@ -136,24 +128,9 @@ func (a *audience) rest(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// silence is how long a subscriber waits for the next frame, 0 for ever.
-func (a *audience) silence() time.Duration {
-	if a.restless.Load() {
-		return silence
-	}
-	return 0
-}
-
-// ended is who ended a connection that reading failed on.
-func ended(err error) streams.End {
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return streams.EndedByClient // it was silent for too long
-	}
-	return streams.EndedByServer
-}
-
 // probe reads, right after a node told of an event, what the event changed.
-func (a *audience) probe(at spot, e *wire.Event) {
+func (a *audience) probe(from gallery.Spot, e *wire.Event) {
+	at, _ := from.Place.(spot)
 	r, err := a.c.readEntry(at.node, e.Namespace, e.Key, "")
 	if err != nil || at.node.life() != at.life { // another life may know less
 		return
@@ -252,7 +229,7 @@ func (a *audience) verify() {
 	l := a.log()
 	frames, legs, found := 0, 0, []string{}
 	for _, s := range a.subscribers {
-		stream := s.stream()
+		stream := s.Stream()
 		legs += len(stream.Legs)
 		for _, leg := range stream.Legs {
 			frames += len(leg.Frames)
@@ -284,14 +261,14 @@ func (a *audience) verify() {
 func (a *audience) awaitAll(l *streams.Log) {
 	a.c.t.Helper()
 	for _, s := range a.subscribers {
-		matches := l.Matches(s.filter)
+		matches := l.Matches(s.Filter)
 		if len(matches) == 0 {
-			a.c.t.Errorf("%s: nothing ever happened", s.name)
+			a.c.t.Errorf("%s: nothing ever happened", s.String())
 			continue
 		}
 		last := matches[len(matches)-1]
-		await(a.c.t, s.name+" comes to the end", func() error {
-			if at, legs, leg := s.stands(); at < last {
+		await(a.c.t, s.String()+" comes to the end", func() error {
+			if at, legs, leg := s.Stands(); at < last {
 				return fmt.Errorf("at %d of %d; %d connections, the last: %v", at, last, legs, leg)
 			}
 			return nil

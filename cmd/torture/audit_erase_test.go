@@ -285,7 +285,7 @@ func TestAnErasedValueIsInNoFileOfAnyNodeAndTheChainStillVerifies(t *testing.T) 
 	late := c.join("n4", c.leader()) // all it can have is a snapshot: the Raft log was purged
 	late.start()
 	c.awaitVoter(late)
-	if err := late.logged("Installed remote snapshot"); err != nil {
+	if err := late.logged("snapshot installed"); err != nil {
 		t.Error(err)
 	}
 	l.checkClean(c.nodes...)

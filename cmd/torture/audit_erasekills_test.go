@@ -31,7 +31,7 @@ func TestErasuresAreCarriedOutOnNodesThatAreKilledMeanwhile(t *testing.T) {
 	}
 	acked := load.end()
 	h := c.oneHistory()
-	h.check(t, "app", acked)
+	keeps(t, h, acked)
 	c.checkPast(h, "app", load.keys, rng, 30)
 	for _, n := range c.nodes {
 		if v := c.verifyNode(n); !v.OK {

@@ -73,7 +73,8 @@ func (a *authority) trust(t testing.TB, signers ...*signer) {
 	for _, s := range signers {
 		_ = pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: s.cert.Raw})
 	}
-	a.replace(t, "ca.pem", all.Bytes())
+	a.replace(t, "clients.pem", all.Bytes())
+	a.replace(t, "members.pem", all.Bytes())
 }
 
 // replace puts a file in place of another at once, as tools that renew
@@ -89,8 +90,17 @@ func (a *authority) replace(t testing.TB, name string, content []byte) {
 	}
 }
 
-// issue writes the certificate and key of a node, and returns its serial number.
+// issue writes the certificates and keys of a node, one pair for everybody and one
+// for members, and returns the serial number of the first.
 func (a *authority) issue(t testing.TB, id string) *big.Int {
+	t.Helper()
+	here := []net.IP{net.IPv4(127, 0, 0, 1)}
+	a.issueTo(t, id+"-peer", id, here)
+	return a.issueTo(t, id, id, here)
+}
+
+// issueTo writes a certificate of a name for some addresses, and its key.
+func (a *authority) issueTo(t testing.TB, file, name string, addresses []net.IP) *big.Int {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -98,7 +108,7 @@ func (a *authority) issue(t testing.TB, id string) *big.Int {
 	}
 	s := a.signers[len(a.signers)-1]
 	template := &x509.Certificate{
-		SerialNumber: serial(t), Subject: pkix.Name{CommonName: id}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: serial(t), Subject: pkix.Name{CommonName: name}, IPAddresses: addresses,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
@@ -110,8 +120,8 @@ func (a *authority) issue(t testing.TB, id string) *big.Int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.replace(t, id+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	a.replace(t, id+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	a.replace(t, file+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	a.replace(t, file+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
 	return template.SerialNumber
 }
 
@@ -119,7 +129,10 @@ func (a *authority) issue(t testing.TB, id string) *big.Int {
 // wants one of its peers.
 func (a *authority) flags(id string) []string {
 	file := func(name string) string { return filepath.Join(a.dir, name) }
-	return []string{"--tls-cert", file(id + ".crt"), "--tls-key", file(id + ".key"), "--tls-client-ca", file("ca.pem"), "--peer-tls-ca", file("ca.pem")}
+	return []string{
+		"--tls-cert", file(id + ".crt"), "--tls-key", file(id + ".key"), "--tls-client-ca", file("clients.pem"),
+		"--peer-tls-cert", file(id + "-peer.crt"), "--peer-tls-key", file(id + "-peer.key"), "--peer-tls-ca", file("members.pem"),
+	}
 }
 
 // client is for callers that believe every authority there was and show no

@@ -45,7 +45,7 @@ func calm() plan { return plan{args: []string{"--election-timeout", "1s"}} }
 func prepare(t *testing.T, p plan) *cluster {
 	t.Helper()
 	c := &cluster{t: t, base: t.TempDir(), key: "torture-admin-key-0123456789", args: p.args}
-	c.write("token", "torture-cluster-token-0123456789")
+	c.write("token", clusterToken)
 	c.write("admin-key", c.key)
 	if p.tls != nil {
 		c.tls = p.tls(c.base)

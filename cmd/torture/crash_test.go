@@ -19,7 +19,7 @@ func (l *load) verify(rng *rand.Rand) {
 	c.awaitReady(c.nodes...)
 	acked := l.end()
 	h := c.oneHistory()
-	h.check(c.t, l.namespace, acked)
+	keeps(c.t, h, acked)
 	c.checkPast(h, l.namespace, l.keys, rng, 50)
 	c.t.Logf("%d writes acknowledged, %d events, longest gap %v", len(acked), len(h), l.longestGap())
 }
@@ -61,11 +61,10 @@ func TestNoAcknowledgedWriteIsLostInAPowerCut(t *testing.T) {
 	rng := random(t)
 	disks := make([]*faults.Disk, 3)
 	for i := range disks {
-		disks[i] = faults.NewDisk(t, 512<<20)
+		disks[i] = faults.NewDisk(t, 2<<30)
 	}
 	c := form(t, plan{
 		data: func(i int) string { return filepath.Join(disks[i].Dir(), "data") },
-		args: []string{"--min-free-bytes", "16MiB"},
 	})
 	c.namespace("app")
 	l := c.startLoad("app", 4, rng.Uint64())

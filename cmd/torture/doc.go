@@ -8,8 +8,11 @@
 // TORTURE_SEED=N repeats it as far as real time allows. When a test fails it
 // prints the end of every node's log.
 //
+// Package lab is the same room without a test in it, and command run what tortures
+// clusters there, mode by mode and with a report: `./task torture`.
+//
 // Those who watch are subscribers of an audience: plain clients, written without
-// the SDK, that keep a watch up through everything and record what they are
-// told. Package streams decides whether it was right, package proxy breaks
-// their connections.
+// the SDK, that keep a watch up through everything and record what they are told
+// (package gallery). Package streams decides whether it was right, package proxy
+// breaks their connections.
 package torture

@@ -11,6 +11,7 @@ import (
 
 	"confman/api/client"
 	"confman/api/wire"
+	"confman/cmd/torture/check"
 	"confman/cmd/torture/streams"
 )
 
@@ -203,10 +204,10 @@ func TestNoChangeOfARealRepositoryGoesLiveWithoutTheApprovalOfTwoOthers(t *testi
 		c.awaitReady(c.nodes...)
 		h := c.oneHistory()
 		log := c.eventLog(pick(rng, c.nodes), uint64(len(h)))
-		for _, wrong := range checkFourEyes(log, petclinic, 2) {
+		for _, wrong := range check.FourEyes(log, petclinic, 2) {
 			t.Error(wrong)
 		}
-		h.checkTold(t, log)
+		checkTold(t, h, log)
 		for _, n := range c.nodes {
 			c.checkFiles(n, all)
 			c.checkReviewed(n, h, sets)
@@ -235,7 +236,7 @@ func (c *cluster) eventLog(n *node, head uint64) (log []wire.Event) {
 }
 
 // checkTold compares the audit with what a watch told.
-func (h history) checkTold(t *testing.T, log []wire.Event) {
+func checkTold(t *testing.T, h history, log []wire.Event) {
 	t.Helper()
 	for i, e := range log {
 		a := h[i]

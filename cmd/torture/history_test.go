@@ -10,6 +10,7 @@ import (
 
 	"confman/api/client"
 	"confman/api/wire"
+	"confman/cmd/torture/check"
 )
 
 // history is the audit from event 1 on.
@@ -80,21 +81,6 @@ func (c *cluster) historyOf(n *node) (h history) {
 	return h
 }
 
-// at folds the history up to an index: what each key of a namespace was then.
-func (h history) at(index uint64, namespace string) map[string]string {
-	entries := map[string]string{}
-	for _, e := range h[:index] {
-		switch {
-		case e.Key == nil || e.Namespace != namespace:
-		case e.NewValue == nil:
-			delete(entries, *e.Key)
-		default:
-			entries[*e.Key] = *e.NewValue
-		}
-	}
-	return entries
-}
-
 // checkPast compares reads as of random indexes on every node with the folded
 // history.
 func (c *cluster) checkPast(h history, namespace string, keys []string, rng *rand.Rand, reads int) {
@@ -108,7 +94,7 @@ func (c *cluster) checkPast(h history, namespace string, keys []string, rng *ran
 		for range reads {
 			index := uint64(since+1) + rng.Uint64N(uint64(len(h)-since))
 			key := keys[rng.IntN(len(keys))]
-			want, live := h.at(index, namespace)[key]
+			want, live := check.History(h).At(index, namespace)[key]
 			got, err := sdk.Get(c.t.Context(), namespace, key, client.Read{At: strconv.FormatUint(index, 10)})
 			if live != (err == nil) || err != nil && !errors.Is(err, client.ErrNotFound) || live && text(got.Value) != want {
 				c.t.Fatalf("%s as of %d on %s: %q, %v; the history has %q, %v", key, index, n.id, text(got.Value), err, want, live)

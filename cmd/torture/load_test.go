@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"confman/api/client"
 	"confman/api/wire"
+	"confman/cmd/torture/check"
 )
 
 // load is writers that put and delete unique values until they are ended, each
@@ -24,17 +26,11 @@ type load struct {
 	done      sync.WaitGroup
 
 	mu       sync.Mutex // guards the fields below
-	acked    []acked
+	acked    []check.Acked
 	failures []error
 	gap      time.Duration // longest time between two acknowledgements
 	last     time.Time
 	wake     chan struct{} // closed at the next acknowledgement
-}
-
-// acked is a write that was acknowledged.
-type acked struct {
-	key, value string // value "": deleted
-	index      uint64
 }
 
 // startLoad begins to write to keys of a namespace that exists. End it.
@@ -57,33 +53,33 @@ func (l *load) write(ctx context.Context, writer string, rng *rand.Rand) {
 	defer pace.Stop()
 	for i := 0; ctx.Err() == nil; i++ {
 		<-pace.C
-		w := acked{key: l.keys[rng.IntN(len(l.keys))]}
+		w := check.Acked{Namespace: l.namespace, Key: l.keys[rng.IntN(len(l.keys))]}
 		request, meta := fmt.Sprintf("%s-%d", writer, i), client.Meta{}
 		remove := rng.IntN(8) == 0
 		if !remove {
-			w.value = "value-of-" + request
+			w.Value = "value-of-" + request
 		}
 		err := settle(settling, request, func(write client.Write) error {
 			write.Meta = &meta
 			if remove {
-				return sdk.Delete(settling, l.namespace, w.key, write)
+				return sdk.Delete(settling, l.namespace, w.Key, write)
 			}
-			_, err := sdk.Put(settling, l.namespace, w.key, value(w.value), write)
+			_, err := sdk.Put(settling, l.namespace, w.Key, value(w.Value), write)
 			return err
 		})
-		w.index = meta.Index
+		w.Index = meta.Index
 		l.note(w, err)
 	}
 }
 
-func (l *load) note(w acked, err error) {
+func (l *load) note(w check.Acked, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case errors.Is(err, client.ErrNotFound) && w.value == "": // deleted already
+	case errors.Is(err, client.ErrNotFound) && w.Value == "": // deleted already
 		return
 	case err != nil:
-		l.failures = append(l.failures, fmt.Errorf("%s: %w", w.key, err))
+		l.failures = append(l.failures, fmt.Errorf("%s: %w", w.Key, err))
 		return
 	}
 	now := time.Now()
@@ -127,7 +123,7 @@ func (l *load) longestGap() time.Duration {
 
 // end ends the writers and returns what was acknowledged. A write that failed in
 // any other way than by a deletion that found nothing is an error of the test.
-func (l *load) end() []acked {
+func (l *load) end() []check.Acked {
 	l.c.t.Helper()
 	l.cancel()
 	l.done.Wait()
@@ -140,45 +136,12 @@ func (l *load) end() []acked {
 	return l.acked
 }
 
-// check finds every acknowledged write in the history, at its index, once.
-func (h history) check(t interface {
-	Helper()
-	Errorf(string, ...any)
-}, namespace string, writes []acked,
-) {
+// keeps finds every acknowledged write in the history, at its index, once.
+func keeps(t testing.TB, h history, acked []check.Acked) {
 	t.Helper()
-	seen := map[uint64]bool{}
-	for _, w := range writes {
-		if w.index == 0 || w.index > uint64(len(h)) {
-			t.Errorf("%s=%q was acknowledged at event %d, the history ends at %d: lost", w.key, w.value, w.index, len(h))
-			continue
-		}
-		e := h[w.index-1]
-		if e.Namespace != namespace || e.Key == nil || *e.Key != w.key || !same(e.NewValue, orNil(w.value)) {
-			t.Errorf("%s=%q was acknowledged at event %d, which is %+v", w.key, w.value, w.index, e)
-		}
-		if seen[w.index] {
-			t.Errorf("two writes were acknowledged at event %d", w.index)
-		}
-		seen[w.index] = true
+	for _, f := range check.History(h).Kept(acked) {
+		t.Error(f)
 	}
-	values := map[string]uint64{}
-	for _, e := range h {
-		if e.Namespace != namespace || e.NewValue == nil {
-			continue
-		}
-		if before := values[*e.NewValue]; before != 0 {
-			t.Errorf("%q was written twice, at %d and %d", *e.NewValue, before, e.Index)
-		}
-		values[*e.NewValue] = e.Index
-	}
-}
-
-func orNil(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // fill writes values of some bytes at the leader, a Raft entry each or nearly,

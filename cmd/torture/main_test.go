@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	env := cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Version: "torture"}
-	code := cli.Run(ctx, os.Args[1:], env, server.Serve(env), server.Dev(env), server.Config(env))
+	code := cli.Run(ctx, os.Args[1:], env, server.Serve(env), server.Dev(env), server.Config(env), server.Doctor(env))
 	stop()
 	os.Exit(code)
 }

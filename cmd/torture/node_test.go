@@ -21,6 +21,7 @@ type node struct {
 	scheme  string
 	dir     string   // its data
 	args    []string // of confman
+	binary  string   // of confman; empty: this one
 	log     string   // file, of all its lives
 
 	mu  sync.Mutex // guards run
@@ -38,7 +39,10 @@ func (n *node) url() string { return n.scheme + "://" + n.address }
 // start starts the process; it must be down.
 func (n *node) start() {
 	n.t.Helper()
-	self, err := os.Executable()
+	binary, err := n.binary, error(nil)
+	if binary == "" {
+		binary, err = os.Executable()
+	}
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -47,7 +51,7 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	defer log.Close()
-	r := &run{cmd: exec.Command(self, n.args...), ended: make(chan struct{})}
+	r := &run{cmd: exec.Command(binary, n.args...), ended: make(chan struct{})}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	r.cmd.Env = []string{asNode + "=1", "HOME=" + filepath.Dir(n.log), "TMPDIR=" + os.TempDir()}
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

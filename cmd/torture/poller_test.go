@@ -29,7 +29,7 @@ func (p *poller) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		known := p.knows()
 		began := time.Now()
-		r, err := p.a.c.readEntry(p.a.spot(p.rng).node, p.namespace, p.key, fmt.Sprintf("?wait=%v&index=%d", wait, known))
+		r, err := p.a.c.readEntry(p.a.nodes[p.rng.IntN(len(p.a.nodes))], p.namespace, p.key, fmt.Sprintf("?wait=%v&index=%d", wait, known))
 		if err != nil {
 			p.a.rest(ctx, p.rng)
 			continue

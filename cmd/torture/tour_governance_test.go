@@ -273,7 +273,7 @@ func understood(t *testing.T, args []string) error {
 	var said bytes.Buffer
 	env := cli.Env{Stdin: strings.NewReader(""), Stdout: &said, Stderr: &said, Environ: []string{"HOME=" + t.TempDir()}}
 	code := cli.Run(t.Context(), slices.Insert(slices.Clone(args), at, "--help"), env,
-		server.Serve(env), server.Dev(env), server.Config(env), server.Rebuild(env), bench.Command(env))
+		server.Serve(env), server.Dev(env), server.Config(env), server.Rebuild(env), server.Doctor(env), bench.Command(env))
 	if code != 0 || onlyAGroup.MatchString(said.String()) {
 		return fmt.Errorf("code %d: %.200s", code, said.String())
 	}

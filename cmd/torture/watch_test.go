@@ -11,6 +11,7 @@ import (
 
 	"confman/api/client"
 	"confman/api/wire"
+	"confman/cmd/torture/gallery"
 	"confman/cmd/torture/proxy"
 	"confman/cmd/torture/streams"
 )
@@ -130,14 +131,14 @@ func (a *audience) snapshots() {
 func (a *audience) calm() {
 	a.c.t.Helper()
 	a.c.awaitReady(a.c.nodes...)
-	a.restless.Store(false)
+	a.Restless.Store(false)
 	for _, n := range a.nodes {
 		a.fault(streams.Break{Node: n.id, Proxied: true}, func() {
 			a.proxies[n].Pass()
 			a.proxies[n].Reset()
 		})
 	}
-	<-time.After(silence) // those who began to wait before may still give up
+	<-time.After(gallery.Silence) // those who began to wait before may still give up
 	a.awaitAll(a.log())
 	a.awaitLive()
 }
@@ -146,8 +147,8 @@ func (a *audience) calm() {
 func (a *audience) awaitLive() {
 	a.c.t.Helper()
 	for _, s := range a.subscribers {
-		await(a.c.t, s.name+" is served", func() error {
-			if _, _, leg := s.stands(); !leg.Live() {
+		await(a.c.t, s.String()+" is served", func() error {
+			if _, _, leg := s.Stands(); !leg.Live() {
 				return fmt.Errorf("%v", leg)
 			}
 			return nil
@@ -164,7 +165,7 @@ func (a *audience) single(times int) {
 	for i := range times {
 		legs := make([]int, len(a.subscribers))
 		for i, s := range a.subscribers {
-			_, legs[i], _ = s.stands()
+			_, legs[i], _ = s.Stands()
 		}
 		namespace, key, meta := pick(a.rng, trafficNamespaces()), pick(a.rng, trafficKeys()), client.Meta{}
 		request := fmt.Sprintf("single-%x-%d", a.rng.Uint64(), i)
@@ -179,7 +180,7 @@ func (a *audience) single(times int) {
 		began := time.Now()
 		l := a.log()
 		for i, s := range a.subscribers {
-			matches := l.Matches(s.filter)
+			matches := l.Matches(s.Filter)
 			if len(matches) == 0 || matches[len(matches)-1] < meta.Index {
 				continue
 			}
@@ -189,16 +190,16 @@ func (a *audience) single(times int) {
 	a.c.t.Logf("%d single writes, the last subscriber had each within %v", times, worst)
 }
 
-func (a *audience) awaitArrival(s *subscriber, event uint64, leg int, began time.Time) time.Duration {
+func (a *audience) awaitArrival(s *gallery.Subscriber, event uint64, leg int, began time.Time) time.Duration {
 	a.c.t.Helper()
-	await(a.c.t, fmt.Sprintf("event %d comes to %s", event, s.name), func() error {
-		come, moved := s.has(event, leg)
+	await(a.c.t, fmt.Sprintf("event %d comes to %s", event, s.String()), func() error {
+		come, moved := s.Has(event, leg)
 		if moved {
-			_, _, last := s.stands()
-			a.c.t.Fatalf("%s moved to another connection while nothing happened: %v", s.name, last)
+			_, _, last := s.Stands()
+			a.c.t.Fatalf("%s moved to another connection while nothing happened: %v", s.String(), last)
 		}
 		if took := time.Since(began); !come && took > arrival {
-			a.c.t.Fatalf("%s does not have event %d after %v", s.name, event, took)
+			a.c.t.Fatalf("%s does not have event %d after %v", s.String(), event, took)
 		}
 		if !come {
 			return fmt.Errorf("not yet")

@@ -21,7 +21,7 @@ func TestSubscribersOfANodeThatIsSentASnapshotAreToldEverythingInBetween(t *test
 	leader := c.leader()
 	victim := c.followers(leader)[0]
 	a, ctx := c.audience(rng, victim)
-	a.restless.Store(false)
+	a.Restless.Store(false)
 	ops := streams.Filter{Namespaces: []string{"ops"}}
 	a.join(ctx, wire.EncodingSSE, wire.AfterStart, streams.Filter{Events: wire.EventsAll, Bare: true})
 	a.join(ctx, wire.EncodingSSE, wire.AfterNow, ops)
@@ -34,7 +34,7 @@ func TestSubscribersOfANodeThatIsSentASnapshotAreToldEverythingInBetween(t *test
 	c.put("ops", "flags/a", "in between", victim)
 	c.must(http.StatusOK, leader, http.MethodPost, "/api/v1/cluster/snapshot", nil)
 	victim.resume()
-	await(t, "the snapshot is installed", func() error { return victim.logged("Installed remote snapshot") })
+	await(t, "the snapshot is installed", func() error { return victim.logged("snapshot installed") })
 	c.put("ops", "flags/a", "after")
 	a.awaitAll(a.log())
 	a.single(5)

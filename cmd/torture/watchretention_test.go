@@ -107,14 +107,12 @@ func (a *audience) absent(ctx context.Context, called <-chan struct{}) {
 	for i, f := range filters() {
 		s := a.subscriber(encodings()[i%2], wire.AfterStart, f)
 		a.done.Go(func() {
-			at := a.spot(s.rng)
-			s.begin(at)
-			s.connect(ctx, at)
+			s.Once(ctx)
 			select {
 			case <-called:
 			case <-ctx.Done():
 			}
-			s.run(ctx)
+			s.Run(ctx)
 		})
 	}
 }
@@ -156,7 +154,7 @@ func TestSubscribersThatWereAwayTooLongBeginAnewAndNobodyElseDoes(t *testing.T) 
 	a.verify()
 	anew := 0
 	for _, s := range a.subscribers {
-		for _, leg := range s.legs {
+		for _, leg := range s.Stream().Legs {
 			if leg.Status == http.StatusGone || len(leg.Frames) > 0 && leg.Frames[len(leg.Frames)-1].Reason == wire.ReasonCompacted {
 				anew++
 			}

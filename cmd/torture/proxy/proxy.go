@@ -4,6 +4,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 // has, and modes also those that come.
 type Proxy struct {
 	target   string
+	dial     Dialer
 	listener net.Listener
 	done     sync.WaitGroup
 
@@ -50,13 +52,20 @@ type link struct {
 // chunk is how much is carried at once, in bytes.
 const chunk = 4 << 10
 
+// Dialer connects to the target.
+type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
 // New makes a proxy on a free port of the loopback address. Close it.
-func New(target string) (*Proxy, error) {
+func New(target string) (*Proxy, error) { return NewOver(target, (&net.Dialer{}).DialContext) }
+
+// NewOver is New for a target that is reached in another way. Connections to it
+// must be TCP.
+func NewOver(target string, dial Dialer) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", target, err)
 	}
-	p := &Proxy{target: target, listener: l, changed: make(chan struct{}), links: map[*link]struct{}{}}
+	p := &Proxy{target: target, dial: dial, listener: l, changed: make(chan struct{}), links: map[*link]struct{}{}}
 	p.done.Go(p.accept)
 	return p, nil
 }
@@ -172,7 +181,7 @@ func (p *Proxy) accept() {
 
 // carry connects a client with the target until either ends.
 func (p *Proxy) carry(client *net.TCPConn) {
-	conn, err := net.Dial("tcp", p.target)
+	conn, err := p.dial(context.Background(), "tcp", p.target)
 	server, ok := conn.(*net.TCPConn)
 	if err != nil || !ok {
 		_ = client.SetLinger(0)

@@ -30,6 +30,8 @@ type Call struct {
 	Query    url.Values
 	Header   http.Header
 	Buffer   int // bytes that the kernel receives for a client that does not read; 0: as it likes
+	// Dial opens the connection, which must be TCP; nil: from here.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // answerPatience is how long a server may take to answer a request for a stream.
@@ -64,8 +66,11 @@ func (c Call) header() http.Header {
 
 // connect opens the connection of a call.
 func (c Call) connect(ctx context.Context) (*net.TCPConn, error) {
-	dialer := net.Dialer{Timeout: answerPatience}
-	conn, err := dialer.DialContext(ctx, "tcp", c.Address)
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: answerPatience}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", c.Address)
 	if err != nil {
 		return nil, fmt.Errorf("watch at %s: %w", c.Address, err)
 	}

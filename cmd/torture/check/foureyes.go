@@ -1,4 +1,4 @@
-package torture
+package check
 
 import (
 	"encoding/json"
@@ -18,13 +18,13 @@ type fourEyes struct {
 
 	drafts   map[string]wire.Event // by key: the event that saved the draft that there is
 	live     map[string]string     // by key: type and value
-	requests map[string]*proposal
+	requests map[string]*request
 	locked   map[string]string // by key: the open request
 	wrong    []string
 }
 
 // proposal is a publish request as the log tells of it.
-type proposal struct {
+type request struct {
 	by        string
 	changes   map[string]wire.Event // by key: the event that saved the pinned draft
 	approvals []string              // reviewers, each once
@@ -62,14 +62,14 @@ func (d told) content() string {
 	return d.Type + " " + string(d.Value)
 }
 
-// checkFourEyes returns what deviates in a log, which begins with event 1: what
-// became live in the namespace although it had fewer than so many approvals by
+// FourEyes is C8: it returns what deviates in a log, which begins with event 1:
+// what became live in the namespace although it had fewer than so many approvals by
 // others than its submitter and its editors, not as it was reviewed, not once,
 // or not as a whole.
-func checkFourEyes(log []wire.Event, namespace string, approvers int) []string {
+func FourEyes(log []wire.Event, namespace string, approvers int) []Finding {
 	f := &fourEyes{
 		namespace: namespace, approvers: approvers, drafts: map[string]wire.Event{}, live: map[string]string{},
-		requests: map[string]*proposal{}, locked: map[string]string{},
+		requests: map[string]*request{}, locked: map[string]string{},
 	}
 	seen := map[string]bool{}
 	for len(log) > 0 {
@@ -84,7 +84,7 @@ func checkFourEyes(log []wire.Event, namespace string, approvers int) []string {
 		f.transaction(block)
 		log = log[len(block):]
 	}
-	return f.wrong
+	return findings("C8", f.wrong)
 }
 
 func (f *fourEyes) deviates(e wire.Event, format string, args ...any) {
@@ -100,7 +100,7 @@ func (f *fourEyes) transaction(block []wire.Event) {
 		}
 		switch data := f.tell(e); {
 		case strings.HasPrefix(e.Type, "publish-request."):
-			f.request(e, data, changes)
+			f.requested(e, data, changes)
 			if e.Type == "publish-request.published" {
 				changes = nil
 			}
@@ -123,9 +123,9 @@ func (f *fourEyes) transaction(block []wire.Event) {
 	}
 }
 
-// request follows an event about a publish request. changes are those before it
+// requested follows an event about a publish request. changes are those before it
 // in its transaction.
-func (f *fourEyes) request(e wire.Event, data told, changes []wire.Event) {
+func (f *fourEyes) requested(e wire.Event, data told, changes []wire.Event) {
 	p, verb := f.requests[e.Request], strings.TrimPrefix(e.Type, "publish-request.")
 	switch {
 	case verb == "submitted" && p != nil:
@@ -166,7 +166,7 @@ func (f *fourEyes) request(e wire.Event, data told, changes []wire.Event) {
 
 // submitted pins the drafts of a request.
 func (f *fourEyes) submitted(e wire.Event, data told) {
-	p := &proposal{by: e.Actor, changes: map[string]wire.Event{}}
+	p := &request{by: e.Actor, changes: map[string]wire.Event{}}
 	f.requests[e.Request] = p
 	for _, c := range data.Changes {
 		if c.Namespace != f.namespace {
@@ -185,7 +185,7 @@ func (f *fourEyes) submitted(e wire.Event, data told) {
 }
 
 // published holds the changes that were published against what was reviewed.
-func (f *fourEyes) published(e wire.Event, data told, p *proposal, changes []wire.Event) {
+func (f *fourEyes) published(e wire.Event, data told, p *request, changes []wire.Event) {
 	own := []string{p.by}
 	for _, draft := range p.changes {
 		own = append(own, draft.Actor)

@@ -1,4 +1,4 @@
-package torture
+package check
 
 import (
 	"encoding/json"
@@ -110,7 +110,7 @@ func TestTheCheckOfFourEyesTakesWhatIsRight(t *testing.T) {
 	})
 	l.approves("pub", "U")
 	l.event("ann", "publish-request.withdrawn", "U", "", fields{})
-	for _, wrong := range checkFourEyes(l.log, "app", 2) {
+	for _, wrong := range FourEyes(l.log, "app", 2) {
 		t.Error(wrong)
 	}
 }
@@ -254,8 +254,8 @@ func TestTheCheckOfFourEyesCatchesWhatMustNotBe(t *testing.T) {
 	for name, tt := range tests {
 		l := &tale{}
 		tt.story(l)
-		wrong := checkFourEyes(l.log, "app", 2)
-		if !strings.Contains(strings.Join(wrong, "\n"), tt.says) {
+		wrong := fmt.Sprint(FourEyes(l.log, "app", 2))
+		if !strings.Contains(wrong, tt.says) {
 			t.Errorf("%s: the check says %q, want %q", name, wrong, tt.says)
 		}
 	}

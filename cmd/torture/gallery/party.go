@@ -1,4 +1,4 @@
-package torture
+package gallery
 
 import (
 	"context"
@@ -13,23 +13,25 @@ import (
 
 // party is subscribers that share WebSockets.
 type party struct {
-	a       *audience
+	g       *Gallery
 	rng     *rand.Rand
-	members []*subscriber
+	members []*Subscriber
 
 	socket  *streams.Socket
-	at      spot
+	at      Spot
 	opened  int
-	ids     map[string]*subscriber // of the watches that are open or asked for
+	ids     map[string]*Subscriber // of the watches that are open or asked for
 	leaving map[string]bool        // those that the client has ended
 	slow    bool                   // it did not always read
 	dialled time.Time
 }
 
-// run keeps the watches up until the context ends.
-func (p *party) run(ctx context.Context) {
+// RunTogether keeps the watches of subscribers up, on WebSockets that they share,
+// until the context ends. They have one API key.
+func (g *Gallery) RunTogether(ctx context.Context, rng *rand.Rand, members ...*Subscriber) {
+	p := &party{g: g, rng: rng, members: members}
 	for ctx.Err() == nil {
-		p.at, p.ids, p.leaving, p.slow = p.a.spot(p.rng), map[string]*subscriber{}, map[string]bool{}, false
+		p.at, p.ids, p.leaving, p.slow = g.config.Spot(rng), map[string]*Subscriber{}, map[string]bool{}, false
 		for _, s := range p.members {
 			s.begin(p.at)
 		}
@@ -44,12 +46,12 @@ func (p *party) run(ctx context.Context) {
 				s.end(end, err)
 			}
 		}
-		p.a.rest(ctx, p.rng)
+		g.rest(ctx, rng)
 	}
 }
 
 // id makes a new name for a watch of a member.
-func (p *party) id(s *subscriber) string {
+func (p *party) id(s *Subscriber) string {
 	p.opened++
 	id := fmt.Sprintf("w%d", p.opened)
 	p.ids[id] = s
@@ -59,11 +61,12 @@ func (p *party) id(s *subscriber) string {
 // connect is one connection, from dialling to its end. The first member may
 // watch by the query.
 func (p *party) connect(ctx context.Context) (streams.End, error) {
-	call, first, byOp := streams.Call{Address: p.at.address, Key: p.members[0].key}, "", p.members
+	call := streams.Call{Address: p.at.Address, Key: p.members[0].Key, Dial: p.g.config.Dial}
+	first, byOp := "", p.members
 	if p.rng.IntN(2) == 0 {
 		s := p.members[0]
 		first, byOp = p.id(s), p.members[1:]
-		call.Filter, call.After = s.filter, s.asks
+		call.Filter, call.After = s.Filter, s.asks
 	}
 	socket, status, problem, err := streams.DialSocket(ctx, call, first)
 	if first != "" {
@@ -83,9 +86,9 @@ func (p *party) connect(ctx context.Context) (streams.End, error) {
 }
 
 // open asks for a member's watch on the present connection.
-func (p *party) open(ctx context.Context, s *subscriber) error {
+func (p *party) open(ctx context.Context, s *Subscriber) error {
 	s.note(func(l *streams.Leg) { l.Status = http.StatusSwitchingProtocols })
-	return p.socket.Send(ctx, s.filter.Op(p.id(s), s.asks))
+	return p.socket.Send(ctx, s.Filter.Op(p.id(s), s.asks))
 }
 
 func (p *party) read(ctx context.Context) (streams.End, error) {
@@ -97,7 +100,7 @@ func (p *party) read(ctx context.Context) (streams.End, error) {
 		if err := p.took(ctx, f); err != nil {
 			return streams.EndedByServer, err
 		}
-		if !p.a.restless.Load() {
+		if !p.g.Restless.Load() {
 			continue
 		}
 		if left <= 0 {
@@ -113,7 +116,7 @@ func (p *party) read(ctx context.Context) (streams.End, error) {
 }
 
 func (p *party) next(ctx context.Context) (streams.Frame, error) {
-	if silence := p.a.silence(); silence > 0 {
+	if silence := p.g.silence(); silence > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, silence)
 		defer cancel()
@@ -147,7 +150,7 @@ func (p *party) took(ctx context.Context, f streams.Frame) error {
 		}
 		return fmt.Errorf("%w: %s of the watch %q, which is over", streams.ErrMalformed, f, f.Watch)
 	}
-	if s.took(p.at, f) {
+	if s.took(ctx, p.at, f) {
 		p.slow = true
 	}
 	if f.Frame.Frame != wire.FrameReset {

@@ -1,0 +1,122 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// Kind is what an operation on one key does.
+type Kind string
+
+// Kinds of operations.
+const (
+	Read   Kind = "get"
+	Put    Kind = "put"
+	Swap   Kind = "put if version"
+	Remove Kind = "delete"
+)
+
+// Asked is an operation as it was sent: the Input of a porcupine.Operation.
+type Asked struct {
+	Kind  Kind
+	Key   string
+	Value string
+	Match uint64 // Swap: the version that the key must have, 0: it must not exist
+}
+
+// Got is how an operation ended: done, or refused because the state was another.
+// It is the Output of a porcupine.Operation.
+type Got struct {
+	Done    bool
+	Version uint64
+	Value   string
+	// Doubt: it was refused when it was repeated, and whether the first attempt
+	// is still on its way nobody can tell.
+	Doubt bool
+	// Unknown: it may happen at any time, or never.
+	Unknown bool
+}
+
+// register is one key: what the model knows of it.
+type register struct {
+	live    bool
+	version uint64
+	value   string
+}
+
+// step is the specification: which states may follow when an operation ended
+// so. An entry's version counts its deletions.
+func (s register) step(in Asked, out Got) []register {
+	next := register{live: in.Kind != Remove, version: s.version + 1, value: in.Value}
+	allowed := map[Kind]bool{
+		Read: s.live, Put: true, Remove: s.live, Swap: s.live && s.version == in.Match || !s.live && in.Match == 0,
+	}[in.Kind]
+	switch {
+	case in.Kind == Read:
+		if out.Done == s.live && (!s.live || out.Version == s.version && out.Value == s.value) {
+			return []register{s}
+		}
+	case (out.Doubt || out.Unknown) && allowed:
+		return []register{s, next}
+	case out.Doubt || out.Unknown:
+		return []register{s}
+	case out.Done && allowed && (in.Kind == Remove || out.Version == next.version):
+		return []register{next}
+	case !out.Done && !allowed:
+		return []register{s}
+	}
+	return nil
+}
+
+// Model is the specification of all keys, each a register with versions.
+func Model() porcupine.Model {
+	nondeterministic := porcupine.NondeterministicModel{
+		Partition: func(all []porcupine.Operation) [][]porcupine.Operation {
+			keys := map[string][]porcupine.Operation{}
+			for _, o := range all {
+				in, _ := o.Input.(Asked)
+				keys[in.Key] = append(keys[in.Key], o)
+			}
+			parts := make([][]porcupine.Operation, 0, len(keys))
+			for _, part := range keys {
+				parts = append(parts, part)
+			}
+			return parts
+		},
+		Init: func() []any { return []any{register{}} },
+		Step: func(state, input, output any) (next []any) {
+			s, _ := state.(register)
+			in, _ := input.(Asked)
+			out, _ := output.(Got)
+			for _, r := range s.step(in, out) {
+				next = append(next, r)
+			}
+			return next
+		},
+		Equal: func(a, b any) bool { return a == b },
+		DescribeOperation: func(input, output any) string {
+			return fmt.Sprintf("%+v: %+v", input, output)
+		},
+	}
+	return nondeterministic.ToModel()
+}
+
+// Linearizable is C1: whether all operations can be put in one order that the
+// model allows and real time permits, judged within the limit. When they cannot,
+// a picture of the history is written to a file.
+func Linearizable(all []porcupine.Operation, limit time.Duration, picture string) []Finding {
+	result, info := porcupine.CheckOperationsVerbose(Model(), all, limit)
+	switch result {
+	case porcupine.Ok:
+		return nil
+	case porcupine.Unknown:
+		return []Finding{finding("C1", "%d operations could not be judged within %v", len(all), limit)}
+	}
+	drawn := "see " + picture
+	if err := porcupine.VisualizePath(Model(), info, picture); err != nil {
+		drawn = err.Error()
+	}
+	return []Finding{finding("C1", "%d operations are not linearizable; %s", len(all), drawn)}
+}
