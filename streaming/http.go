@@ -27,7 +27,7 @@ func bound(c net.Conn) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
-	if tcp, ok := c.(*net.TCPConn); ok {
+	if tcp, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // as it was, if it cannot be
 	}
 }
@@ -74,8 +74,8 @@ func (c *Connection) serveHTTP(w http.ResponseWriter, r *http.Request, run func(
 	c.abortBy(func() { _ = control.SetWriteDeadline(time.Now()) })
 	StreamHeaders(w.Header(), media)
 	w.WriteHeader(http.StatusOK)
-	// The connection may serve other requests after this one.
-	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+	// For the rest of the answer: the listener sees to what comes after it.
+	defer func() { _ = control.SetWriteDeadline(time.Now().Add(c.streams.Limits.Stuck)) }()
 	write := func(p []byte) error {
 		if err := control.SetWriteDeadline(time.Now().Add(c.streams.Limits.Stuck)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err

@@ -118,9 +118,9 @@ func (s *Streams) reserve(principal string) error {
 	case s.draining:
 		return ErrDraining
 	case s.taken >= s.Limits.Watches:
-		return fmt.Errorf("%w: this node serves at most %d", ErrTooMany, s.Limits.Watches)
+		return fmt.Errorf("%w: this node serves at most %d (--max-watches)", ErrTooMany, s.Limits.Watches)
 	case s.principals[principal] >= s.Limits.PerPrincipal:
-		return fmt.Errorf("%w: %s has %d on this node, and may not have more", ErrTooMany, principal, s.Limits.PerPrincipal)
+		return fmt.Errorf("%w: %s has %d on this node, and may not have more (--max-watches-per-principal)", ErrTooMany, principal, s.Limits.PerPrincipal)
 	}
 	s.taken++
 	s.principals[principal]++

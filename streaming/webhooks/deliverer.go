@@ -65,6 +65,8 @@ type Config struct {
 	// Transport sends in place of the guarded one, which then guards nothing: for
 	// tests.
 	Transport http.RoundTripper
+	// Through is what the transports send through; nil: nothing.
+	Through func(http.RoundTripper) http.RoundTripper
 }
 
 // Deliverer tells endpoints of events while its node leads.
@@ -113,6 +115,9 @@ func New(c Config) (*Deliverer, error) {
 		d.secure = c.transport(newGuard(c.Allowed, true))
 		d.plain = c.transport(newGuard(c.Allowed, false))
 	}
+	if c.Through != nil {
+		d.secure, d.plain = c.Through(d.secure), c.Through(d.plain)
+	}
 	return d, nil
 }
 
@@ -124,7 +129,7 @@ func (d *Deliverer) Run(ctx context.Context) {
 	defer tick.Stop()
 	defer func() {
 		for _, t := range []http.RoundTripper{d.secure, d.plain} {
-			if t, ok := t.(*http.Transport); ok {
+			if t, ok := t.(interface{ CloseIdleConnections() }); ok {
 				t.CloseIdleConnections()
 			}
 		}
