@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -44,7 +43,7 @@ type engine struct {
 	confirmations *confirmations
 	leadership    chan bool
 	states        chan raft.Observation
-	readyTerm     atomic.Uint64 // the term in which a barrier of this leader went through
+	readiness
 }
 
 // openEngine opens the stores, loads the state at the newest marker, and starts

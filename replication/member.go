@@ -217,6 +217,9 @@ func (n *Node) look() Standing {
 			s.Reasons = append(s.Reasons, lost)
 		}
 	}
+	if s.Leader.Address != "" && s.Role != "leader" && !e.informed.Load() {
+		s.Reasons = append(s.Reasons, "the leader has not said yet how far the history goes")
+	}
 	if s.Lag() > caughtUp {
 		s.Reasons = append(s.Reasons, fmt.Sprintf("%d entries behind", s.Lag()))
 	}

@@ -115,6 +115,7 @@ func (n *Node) begin(ctx context.Context) error {
 	}
 	n.engine.Store(e)
 	n.done.Go(func() { n.observe(ctx, e) })
+	n.done.Go(func() { n.inform(ctx, e) })
 	n.done.Go(func() { n.notice(ctx, e) })
 	n.done.Go(func() { n.watchRoom(ctx, e) })
 	if n.identity.Load().Forming {

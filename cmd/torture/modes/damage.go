@@ -142,7 +142,8 @@ func (t *Trial) damagedFiles(ctx context.Context) error {
 	})
 }
 
-// pour writes so many values of about a megabyte.
+// pour writes so many values of about a megabyte, to two keys: they are to fill
+// disks, not memory.
 func (t *Trial) pour(ctx context.Context, values int) error {
 	if err := t.put(ctx, "/api/v1/namespaces/much", "{}"); err != nil {
 		return fmt.Errorf("a namespace for much: %w", err)
@@ -152,7 +153,7 @@ func (t *Trial) pour(ctx context.Context, values int) error {
 		for j := range text {
 			text[j] = 'a' + byte(t.bench.RNG.Uint32()%26)
 		}
-		if err := t.put(ctx, fmt.Sprintf("/api/v1/namespaces/much/config/%d", i), `{"value":"`+string(text)+`"}`); err != nil {
+		if err := t.put(ctx, fmt.Sprintf("/api/v1/namespaces/much/config/%d", i%2), `{"value":"`+string(text)+`"}`); err != nil {
 			return fmt.Errorf("write much: %w", err)
 		}
 	}
