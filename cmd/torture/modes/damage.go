@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,18 +40,19 @@ func (t *Trial) brokenDisks(ctx context.Context) error {
 type damage struct {
 	name, file string
 	last       bool // of the files that match
+	sealed     bool // a segment of the log after which another one begins
 	do         func(path string, from int64, rng *rand.Rand) error
 }
 
 func damages() []damage {
 	return []damage{
-		{"a sealed segment of the log", "raft/*.wal", false, flip(0.9)},
-		{"the tail of the log", "raft/*.wal", true, flip(0.7)},
-		{"a tail that is cut short", "raft/*.wal", true, halve},
-		{"a table", "views/generation-*/views/*.sst", false, flip(1)},
-		{"the list of tables", "views/generation-*/views/MANIFEST", true, flip(1)},
-		{"the name of the generation", "views/CURRENT", true, flip(1)},
-		{"the marker", "views/generation-*/MARKER", true, flip(1)},
+		{name: "a sealed segment of the log", file: "raft/*.wal", sealed: true, do: flip(0.9)},
+		{name: "the tail of the log", file: "raft/*.wal", last: true, do: flip(0.7)},
+		{name: "a tail that is cut short", file: "raft/*.wal", last: true, do: halve},
+		{name: "a table", file: "views/generation-*/views/*.sst", do: flip(1)},
+		{name: "the list of tables", file: "views/generation-*/views/MANIFEST", last: true, do: flip(1)},
+		{name: "the name of the generation", file: "views/CURRENT", last: true, do: flip(1)},
+		{name: "the marker", file: "views/generation-*/MARKER", last: true, do: flip(1)},
 	}
 }
 
@@ -103,6 +105,29 @@ func (t *Trial) mark(ctx context.Context, n *lab.Node) (m marked, err error) {
 	content, err := os.ReadFile(m.segment)
 	m.end = used(content)
 	return m, err
+}
+
+// pick is a file to damage, and the offset before which nothing is read at a
+// start; "" if there is none.
+func (m marked) pick(dir string, d damage) (path string, from int64, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, d.file))
+	if err != nil || len(files) == 0 {
+		return "", 0, err
+	}
+	if d.sealed {
+		read := slices.Index(files, m.segment)
+		if files = files[max(read, 0) : len(files)-1]; read < 0 || len(files) == 0 {
+			return "", 0, nil
+		}
+	}
+	path = files[0]
+	if d.last {
+		path = files[len(files)-1]
+	}
+	if path == m.segment {
+		from = m.end
+	}
+	return path, from, nil
 }
 
 // damagedFiles damages a follower's files, one after the other: each time it must
@@ -174,17 +199,9 @@ func mirror(from, to string) error {
 // damaged starts a node on damaged data. It ends, or says that it is not ready,
 // and names the file either way.
 func (t *Trial) damaged(ctx context.Context, n *lab.Node, d damage, at marked) error {
-	files, err := filepath.Glob(filepath.Join(n.Data, d.file))
-	if err != nil || len(files) == 0 || d.name == "a sealed segment of the log" && len(files) < 2 {
+	path, from, err := at.pick(n.Data, d)
+	if err != nil || path == "" {
 		return err // there is none in a short life
-	}
-	path := files[0]
-	if d.last {
-		path = files[len(files)-1]
-	}
-	from := int64(0)
-	if path == at.segment {
-		from = at.end
 	}
 	if err := d.do(path, from, t.bench.RNG); err != nil {
 		return err
@@ -219,10 +236,11 @@ func (t *Trial) damaged(ctx context.Context, n *lab.Node, d damage, at marked) e
 	if err != nil {
 		say("does not find out: %v", err)
 	}
-	if code, _ := n.Exit(ctx); !n.Running() && (code != 1 || !strings.Contains(said, path) && !strings.Contains(said, filepath.Dir(path))) {
+	if n.Running() {
+		n.Kill9()
+	} else if code, _ := n.Exit(ctx); code != 1 || !strings.Contains(said, path) && !strings.Contains(said, filepath.Dir(path)) {
 		say("ends with code %d without naming %s: %s", code, path, lastLine(said))
 	}
-	n.Kill9()
 	t.bench.Report.Judge(fault.DiskFull, "damaged files", 1, found)
 	return nil
 }
