@@ -126,17 +126,25 @@ const trailingLogs = 20_480
 // that it needs.
 func (t *Trial) snapshotFollower(ctx context.Context) error {
 	f := fault.Kill("follower away until it needs a snapshot", fault.FollowerFailure, fault.Follower, 0)
+	var victim *lab.Node
 	_, _, err := t.Strike(ctx, f, func(injury fault.Injury) error {
-		others := t.Others(injury.Nodes...)
-		if err := t.Fill(ctx, trailingLogs+2_000); err != nil {
+		victim = injury.Nodes[0]
+		if err := t.outgrow(ctx); err != nil {
 			return err
 		}
-		for _, n := range others {
-			if a, err := t.Do(ctx, n, http.MethodPost, "/api/v1/cluster/snapshot", ""); err != nil || a.Status >= http.StatusBadRequest {
-				return fmt.Errorf("snapshot at %s: %v %w", n.ID, a, err)
-			}
-		}
-		return nil
+		return snapshot(ctx, t.Lab, t.Others(victim)...)
 	})
+	if err == nil {
+		err = hasLine(victim, 0, "snapshot installed")
+	}
 	return err
+}
+
+// outgrow writes until a snapshot lets nodes drop all that they had of the log: a
+// segment of it, and the entries that they keep after that.
+func (t *Trial) outgrow(ctx context.Context) error {
+	if err := t.pour(ctx, segment); err != nil {
+		return err
+	}
+	return t.Fill(ctx, trailingLogs+2_000)
 }

@@ -114,13 +114,15 @@ func (t *Trial) drag(ctx context.Context, f fault.Fault) error {
 	if err != nil {
 		return err
 	}
-	before, err := check.Measure(ctx, t.Lab, leader)
+	before, err := t.memory(ctx, t.Nodes())
 	if err != nil {
 		return err
 	}
 	var found []check.Finding
 	machine := watchStillness()
+	var slow []*lab.Node
 	e, _, err := t.Strike(ctx, f, func(injury fault.Injury) error {
+		slow = injury.Nodes
 		from := time.Now()
 		t.Calm(ctx, f.Hold)
 		if majority := len(t.Nodes())/2 + 1; len(t.Nodes())-len(injury.Nodes) >= majority {
@@ -139,7 +141,7 @@ func (t *Trial) drag(ctx context.Context, f fault.Fault) error {
 		return err
 	}
 	found = append(found, t.reigns(ctx, f.Name, leader, term, still)...)
-	found = append(found, t.flat(ctx, f.Name, leader, before)...)
+	found = append(found, t.flat(ctx, f.Name, leader, before, slow...)...)
 	if t.Load.Record.Acks(e.From, e.Healed) == 0 {
 		found = append(found, says("throughput", "%s: nothing was written", f.Name))
 	}
@@ -179,15 +181,38 @@ func (t *Trial) reigns(ctx context.Context, what string, leader *lab.Node, term 
 	return []check.Finding{f}
 }
 
-// grown is how much more memory a leader may have because others are slow, in
-// bytes: what is written meanwhile takes some, too.
-const grown = 128 << 20
+// grown is how much more memory a leader may take than what is written takes
+// anyway, because others are slow, in bytes.
+const grown = 64 << 20
 
-// flat finds fault with a leader that keeps in memory what a follower lacks.
-func (t *Trial) flat(ctx context.Context, what string, leader *lab.Node, before check.Vitals) []check.Finding {
-	now, err := check.Measure(ctx, t.Lab, leader)
-	if err != nil || now.Resident > before.Resident+grown {
-		return []check.Finding{says("memory", "%s: %s had %d MiB, and has %d MiB: %v", what, leader.ID, before.Resident>>20, now.Resident>>20, err)}
+// memory is what nodes hold, by ID, in bytes.
+func (t *Trial) memory(ctx context.Context, nodes []*lab.Node) (map[string]int64, error) {
+	all := map[string]int64{}
+	for _, n := range nodes {
+		v, err := check.Measure(ctx, t.Lab, n)
+		if err != nil {
+			return nil, err
+		}
+		all[n.ID] = v.Resident
+	}
+	return all, nil
+}
+
+// flat finds fault with a leader that keeps in memory what slow followers lack.
+// What is written meanwhile takes memory, too: as much as at a node that is not
+// slow, or what is usual when there is none.
+func (t *Trial) flat(ctx context.Context, what string, leader *lab.Node, before map[string]int64, slow ...*lab.Node) []check.Finding {
+	now, err := t.memory(ctx, t.Others(slow...))
+	if err != nil {
+		return []check.Finding{says("memory", "%s: %v", what, err)}
+	}
+	more := func(n *lab.Node) int64 { return now[n.ID] - before[n.ID] }
+	anyway := int64(grown)
+	for _, n := range t.Others(append(slow, leader)...) {
+		anyway = max(anyway, more(n))
+	}
+	if more(leader) > anyway+grown {
+		return []check.Finding{says("memory", "%s: %s had %d MiB, and has %d MiB; what is written takes %d MiB", what, leader.ID, before[leader.ID]>>20, now[leader.ID]>>20, anyway>>20)}
 	}
 	return nil
 }

@@ -23,16 +23,12 @@ const lagSaid = 4096
 // drop the log it needs; in a quick run, so much that the leader must say that it
 // lags. The leader's metric must be true meanwhile.
 func (t *Trial) throttle(ctx context.Context) error {
-	entries := uint64(trailingLogs + 2_000)
-	if t.bench.Quick() {
-		entries = lagSaid + 2_000
-	}
 	f := fault.Throttle("follower at 64 kbit/s", fault.SlowFollower, 64, fault.Follower, 0)
 	leader, term, err := t.reign(ctx)
 	if err != nil {
 		return err
 	}
-	before, err := check.Measure(ctx, t.Lab, leader)
+	before, err := t.memory(ctx, t.Nodes())
 	if err != nil {
 		return err
 	}
@@ -43,7 +39,7 @@ func (t *Trial) throttle(ctx context.Context) error {
 	_, _, err = t.Strike(ctx, f, func(injury fault.Injury) error {
 		slow = injury.Cut[0]
 		saidSlow = slow.LogSize()
-		if err := t.Fill(ctx, entries); err != nil {
+		if err := t.lengthen(ctx); err != nil {
 			return err
 		}
 		if err := saysEither(ctx, leader, saidLeader, slow, "member lags", "member unreachable"); err != nil {
@@ -52,7 +48,7 @@ func (t *Trial) throttle(ctx context.Context) error {
 		if err := t.trueLag(ctx, leader, slow); err != nil {
 			found = append(found, says("lag", "%v", err))
 		}
-		found = append(found, t.flat(ctx, f.Name, leader, before)...)
+		found = append(found, t.flat(ctx, f.Name, leader, before, slow)...)
 		if t.bench.Quick() {
 			return nil
 		}
@@ -73,6 +69,15 @@ func (t *Trial) throttle(ctx context.Context) error {
 	}
 	t.bench.Report.Judge(fault.SlowFollower, "followers throttled", 1, found)
 	return nil
+}
+
+// lengthen writes so much that a follower which lacks it lags or, unless the run is
+// quick, needs a snapshot.
+func (t *Trial) lengthen(ctx context.Context) error {
+	if t.bench.Quick() {
+		return t.Fill(ctx, lagSaid+2_000)
+	}
+	return t.outgrow(ctx)
 }
 
 // saysEither waits until a leader's log has one of two messages about a member: one
