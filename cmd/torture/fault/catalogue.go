@@ -45,6 +45,9 @@ func All() []Fault {
 		PowerCut("power cut of the leader", DiskFull, Leader, 2*time.Second),
 		snapshots(),
 		transfer(),
+		Jump("leader's clock 10 min ahead", FollowerFailure, 10*time.Minute, Leader, 5*time.Second),
+		Jump("leader's clock 10 min behind", FollowerFailure, -10*time.Minute, Leader, 5*time.Second),
+		Jump("follower's clock 10 min ahead", FollowerFailure, 10*time.Minute, Follower, 5*time.Second),
 	}
 	all = append(all, Partitions()...)
 	killTwo := Kill("two followers of five killed", FollowerFailure, followers(2), 3*time.Second)
@@ -98,7 +101,7 @@ func Held() Fault {
 // Fit are those of some faults that a lab can make.
 func Fit(l *lab.Lab, all []Fault) []Fault {
 	return slices.DeleteFunc(slices.Clone(all), func(f Fault) bool {
-		return f.Network && !l.Networked() || f.Disk && l.Nodes()[0].Volume() == nil || f.Nodes > len(l.Nodes())
+		return f.Network && !l.Networked() || f.Disk && l.Nodes()[0].Volume() == nil || f.Clock && !l.Clocks() || f.Nodes > len(l.Nodes())
 	})
 }
 

@@ -26,6 +26,8 @@ type Fault struct {
 	Network bool
 	// Disk faults need nodes with disks of their own.
 	Disk bool
+	// Clock faults need nodes whose clocks can be set.
+	Clock bool
 	// Nodes is how many the cluster must have at least; 0: any.
 	Nodes int
 	// Inject does it. The injury must be healed even when there is an error.

@@ -113,6 +113,26 @@ func Pause(name, mode string, whom choose, hold time.Duration) Fault {
 	}}
 }
 
+// Jump sets clocks ahead, or behind, at once, and then right.
+func Jump(name, mode string, ahead time.Duration, whom choose, hold time.Duration) Fault {
+	return Fault{Name: name, Mode: mode, Hold: hold, Mild: true, Clock: true, Inject: func(ctx context.Context, l *lab.Lab, rng *rand.Rand) (Injury, error) {
+		nodes, err := whom(ctx, l, rng)
+		if err != nil {
+			return Injury{}, err
+		}
+		injury := Injury{Heal: func(context.Context) (failed error) {
+			for _, n := range nodes {
+				failed = errors.Join(failed, n.SetClock(0))
+			}
+			return failed
+		}}
+		for _, n := range nodes {
+			err = errors.Join(err, n.SetClock(ahead))
+		}
+		return injury, err
+	}}
+}
+
 // PowerCut takes the power of nodes, all at once: what their disks were not told
 // to keep is gone.
 func PowerCut(name, mode string, whom choose, hold time.Duration) Fault {

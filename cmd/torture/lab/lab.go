@@ -24,6 +24,7 @@ type Config struct {
 	Args       []string  // more settings of every node
 	Env        []string  // more environment of every node
 	Namespaces bool      // a network of its own, if this process may make one
+	Clocks     bool      // the binary reads a clock that can be set for each node
 	DiskBytes  int64     // of an ext4 for each node; 0: they share the host's. It needs root
 	Log        io.Writer // what the lab does; nil: nowhere
 }
