@@ -177,6 +177,8 @@ func (t *Trial) comeIn(ctx context.Context, old, fresh *lab.Node) error {
 		if len(others) == 0 {
 			return errors.New("nobody runs")
 		}
+		ctx, cancel := context.WithTimeout(ctx, lab.Patience) // it waits for as long as it takes
+		defer cancel()
 		said, err := others[0].Confman(ctx, "cluster", "replace", "--yes", old.ID, fresh.ID, fresh.Address)
 		if err == nil && said.Code != 0 {
 			err = errors.New(said.String())
