@@ -11,7 +11,8 @@ import (
 
 // rollingRestart restarts all nodes, one by one, as an upgrade does.
 func (t *Trial) rollingRestart(ctx context.Context) error {
-	return t.byHand(ctx, "all restarted, one by one", fault.FollowerFailure, func() error {
+	e := fault.Entry{Fault: "all restarted, one by one", Mode: fault.FollowerFailure, Told: true}
+	return t.handled(ctx, e, func() error {
 		for _, n := range t.Nodes() {
 			code, err := n.Term(ctx)
 			if err != nil {

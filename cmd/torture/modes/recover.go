@@ -18,7 +18,12 @@ import (
 // byHand does to the cluster what no [fault.Fault] is, notes it as one that
 // touches every node, and waits until all are ready.
 func (t *Trial) byHand(ctx context.Context, name, mode string, do func() error) error {
-	e := fault.Entry{Fault: name, Mode: mode, From: time.Now()}
+	return t.handled(ctx, fault.Entry{Fault: name, Mode: mode}, do)
+}
+
+// handled is byHand for an entry that says more.
+func (t *Trial) handled(ctx context.Context, e fault.Entry, do func() error) error {
+	e.From = time.Now()
 	before := t.Nodes()
 	err := do()
 	e.Healed = time.Now()
@@ -33,10 +38,10 @@ func (t *Trial) byHand(ctx context.Context, name, mode string, do func() error) 
 	}
 	t.Journal.Note(e)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", e.Fault, err)
 	}
 	gap := t.Load.Record.Gap(e.From, e.To)
-	t.bench.Logf("%s: %.1f s, longest write gap %v", name, e.To.Sub(e.From).Seconds(), gap.Round(time.Millisecond))
+	t.bench.Logf("%s: %.1f s, longest write gap %v", e.Fault, e.To.Sub(e.From).Seconds(), gap.Round(time.Millisecond))
 	t.bench.Report.fault(e, gap)
 	return nil
 }
