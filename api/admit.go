@@ -123,12 +123,15 @@ func (x *exchange) lasts() error {
 // done after it. The exchange gives its place back, and needs none afterwards.
 func (x *exchange) idle() (done func(), err error) {
 	x.pass.Leave()
-	flow := x.flow() // it may be known better afterwards
-	if err := x.gate.Waiting.Take(flow, 1); err != nil {
+	flow, waiting := x.flow(), x.gate.Waiting // it may be known better afterwards
+	if x.principal.Name == "" {
+		waiting = x.gate.Strangers
+	}
+	if err := waiting.Take(flow, 1); err != nil {
 		return nil, err
 	}
 	return func() {
-		x.gate.Waiting.Give(flow, 1)
+		waiting.Give(flow, 1)
 		x.mayWrite()
 	}, nil
 }
@@ -141,6 +144,13 @@ func (x *exchange) hold(bytes int64) error {
 	}
 	x.bytes += bytes
 	return nil
+}
+
+// counts reports whether a large answer counts as the caller's. What was written is
+// told, whatever it takes; what anybody may ask for, even who is not known and takes
+// long to read it, is the same bytes for all.
+func (x *exchange) counts() bool {
+	return !x.leads() && x.endpoint != nil && x.endpoint.access != anyone
 }
 
 // depart gives back all that the exchange still holds.

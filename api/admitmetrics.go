@@ -38,7 +38,7 @@ func (a admitted) countShed(err error) {
 		a.shed.WithLabelValues(refusal.Reason).Inc()
 	case errors.As(err, new(*rateError)):
 		a.shed.WithLabelValues("rate").Inc()
-	case errors.Is(err, streaming.ErrTooMany):
+	case errors.Is(err, streaming.ErrTooMany), errors.Is(err, streaming.ErrFull):
 		a.shed.WithLabelValues("watches").Inc()
 	}
 }
@@ -90,7 +90,7 @@ func (c gateCollector) Collect(ch chan<- prometheus.Metric) {
 		show(gateQueued, float64(waiting), k.String())
 	}
 	show(gateInFlight, float64(c.Exports.Taken()), "export")
-	show(gateInFlight, float64(c.Waiting.Taken()), "wait")
+	show(gateInFlight, float64(c.Waiting.Taken()+c.Strangers.Taken()), "wait")
 	show(gateBytes, float64(c.Bytes.Taken()))
 	show(gateLimit, float64(c.Memory.Limit()))
 	show(gatePressure, float64(c.Memory.Pressure()))

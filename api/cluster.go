@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -96,11 +97,17 @@ func (x *exchange) snapshot() error {
 	x.logChange("take snapshot", x.NodeID)
 	s, err := x.Cluster.Snapshot(x.r.Context())
 	if err != nil {
-		return err
+		return disclosed{fmt.Errorf("%s: %w", x.NodeID, err)}
 	}
 	s.NodeID = x.NodeID
 	return x.sendJSON(http.StatusOK, s)
 }
+
+// disclosed is a failure of the node whose reason its caller may read, an admin of
+// the cluster.
+type disclosed struct{ error }
+
+func (d disclosed) Unwrap() error { return d.error }
 
 // changed ends the exchange of a change to the cluster.
 func (x *exchange) changed(err error) error {

@@ -17,7 +17,7 @@ import (
 // An EventSource that is answered with an error gives up for good. What is over
 // in a moment must not do that to it.
 func TestAnEventSourceThatReconnectsIsNeverSentAwayForGood(t *testing.T) {
-	b := newWatchBench(t, func(c *Config) { c.Limits.Watches.Watches = 1 })
+	b := newWatchBench(t, func(c *Config) { c.Limits.Watches.PerPrincipal = 1 })
 	const last = "Last-Event-ID: 3"
 	b.put("pay", "a", "1")
 	sse := "Accept: text/event-stream"
@@ -40,7 +40,7 @@ func TestAnEventSourceThatReconnectsIsNeverSentAwayForGood(t *testing.T) {
 	b.node.mu.Unlock()
 	only := b.watch("")
 	only.next(wire.FrameResumed)
-	goaway(wire.ReasonLimit, "at most 1", last)
+	goaway(wire.ReasonLimit, "has 1 on this node", last)
 
 	// Others can tell, and what stays wrong must be told.
 	b.do("GET", watchPath, nil, last, "Accept: application/x-ndjson").problem(429, wire.ProblemTooManyRequests)

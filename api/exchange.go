@@ -76,7 +76,7 @@ func (s *Server) positionOf(index uint64) (events.Position, error) {
 // What the answer took to make is done with: the exchange gives its place back.
 func (x *exchange) send(status int, media string, body []byte) error {
 	x.pass.Leave()
-	if len(body) > largeAnswer && !x.leads() { // what was written is told, whatever it takes
+	if len(body) > largeAnswer && x.counts() {
 		if err := x.hold(int64(len(body))); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"time"
 
+	"confman/api/admission"
 	"confman/api/identity"
 	"confman/api/wire"
 	"confman/events"
@@ -40,7 +41,17 @@ func (x *exchange) handOver(leader string) {
 
 // forward has the leader answer, in our name.
 func (x *exchange) forward(leader string) {
+	if x.r.ContentLength > x.transactionBody() {
+		x.fail(tooLong(x.transactionBody()))
+		return
+	}
+	if x.principal.Name == "" {
+		_ = x.identify() // whom the leader knows and this node does not yet waits among strangers
+	}
 	done, err := x.idle()
+	if err != nil && x.endpoint.kind == admission.Urgent && x.principal.Name != "" {
+		done, err = x.mayWrite, nil // it waits for nobody
+	}
 	if err != nil {
 		x.fail(err)
 		return

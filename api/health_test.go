@@ -1,6 +1,8 @@
 package api
 
 import (
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"confman/api/wire"
+	"confman/events"
 )
 
 func TestHealthHasItsBytes(t *testing.T) {
@@ -78,6 +81,29 @@ func TestClusterIsShownAndChanged(t *testing.T) {
 	want := []string{"add n3 10.0.0.3:6100 learner=true", "add n4 10.0.0.4:6100 learner=false", "promote n3", "remove n2", `transfer ""`, `transfer "n2"`, "snapshot"}
 	if asked := b.node.takeAsked(); !slices.Equal(asked, want) {
 		t.Errorf("asked %q", asked)
+	}
+}
+
+func TestASnapshotThatFailsSaysOnWhichNodeAndWhy(t *testing.T) {
+	b := newBench(t)
+	missing := &fs.PathError{Op: "open", Path: "d/MARKER.tmp", Err: fs.ErrPermission}
+	for _, test := range []struct {
+		err    error
+		status int
+		detail string
+	}{
+		{missing, 500, "n1: open d/MARKER.tmp: permission denied"},
+		{fmt.Errorf("%w: %w", events.ErrNoSpace, missing), 507, "n1: disk nearly full: open d/MARKER.tmp: permission denied"},
+	} {
+		b.node.mu.Lock()
+		b.node.refuse = test.err
+		b.node.mu.Unlock()
+		if p := decodeAs[wire.Problem](b.do("POST", "/api/v1/cluster/snapshot", nil).is(test.status)); p.Detail != test.detail {
+			t.Errorf("%d: %q, want %q", test.status, p.Detail, test.detail)
+		}
+		if p := decodeAs[wire.Problem](b.do("DELETE", "/api/v1/cluster/members/n2", nil).is(test.status)); test.status == 500 && p.Detail != "" {
+			t.Errorf("another request tells %q", p.Detail)
+		}
 	}
 }
 

@@ -27,7 +27,15 @@ func (x *exchange) impact() error {
 	if !r.State.Open() {
 		return &events.Refusal{Kind: events.ErrConflict, Detail: fmt.Sprintf("publish request %s is %s: it is not published any more", r.ID, r.State)}
 	}
+	done, err := x.idle() // a member may not answer
+	if err != nil {
+		return err
+	}
 	p := x.prospect(r)
+	done()
+	if err := x.enter(); err != nil { // what follows is work
+		return err
+	}
 	shown := wire.Impact{
 		Request: r.ID, Changes: []wire.EffectiveChange{}, Missing: []wire.MissingApproval{},
 		Principals: []string{}, Unwatched: []wire.Unwatched{},

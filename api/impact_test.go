@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"confman/api/admission"
 	"confman/api/wire"
 	"confman/events"
 )
@@ -146,6 +147,40 @@ func TestImpactCountsTheWatchesOfAllMembers(t *testing.T) {
 	elsewhere = nil
 	if i := b.impact(id); len(i.Unwatched) != 1 || i.Unwatched[0] != (wire.Unwatched{Namespace: "pay", Key: "new"}) {
 		t.Errorf("unwatched %+v", i.Unwatched)
+	}
+}
+
+func TestImpactHasAPlaceForWorkAndNotForMembers(t *testing.T) {
+	var gate *admission.Gate
+	var full bool
+	var taken admission.Pass // all places while a member is asked
+	b := newGoverned(t, func(c *Config) {
+		c.Now, c.Limits.Admission = time.Now, admission.Config{Reads: 8, Wait: 20 * time.Millisecond}
+		c.Outside.Members = asking(func(r *http.Request) {
+			if held, _ := gate.Queue(admission.Read).Held(); held != 0 {
+				t.Errorf("%d places are held while a member is asked", held)
+			}
+			if full {
+				taken, _ = gate.Enter(r.Context(), admission.Read, "others", 8)
+			}
+		})
+	})
+	gate = b.server.gate
+	id := b.submitted(b.root, `{"changes":[{"namespace":"pay","key":"a","value":2}]}`)
+	b.impact(id)
+	full = true
+	b.do("GET", requestsPath+"/"+id+"/impact", nil).problem(503, wire.ProblemOverloaded, "--max-reads")
+	taken.Leave()
+	if held, _ := gate.Queue(admission.Read).Held(); held != 0 || gate.Waiting.Taken() != 0 {
+		t.Errorf("in the end %d places are held, %d wait", held, gate.Waiting.Taken())
+	}
+}
+
+// asking is a member that does not answer, but looks who asks.
+func asking(look func(*http.Request)) others {
+	return func(r *http.Request) (*http.Response, error) {
+		look(r)
+		return nil, errors.New("connection refused")
 	}
 }
 

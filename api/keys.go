@@ -100,7 +100,9 @@ func (x *exchange) listKeys() error {
 		}
 		page = append(page, wireKey(k))
 	}
-	x.addUses(page)
+	if err := x.addUses(page); err != nil {
+		return err
+	}
 	return x.sendJSON(http.StatusOK, page)
 }
 

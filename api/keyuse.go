@@ -33,7 +33,7 @@ func (x *exchange) noteForwarded(status int) {
 	if x.Identity.Uses == nil || x.credential == "" || status == http.StatusUnauthorized {
 		return
 	}
-	if k, ok := x.lookUpKey(); ok {
+	if k, ok := x.lookUpKey(); ok && k.Usable(x.Now()) {
 		x.Identity.Uses.Note(k.ID, addressOf(x.r.RemoteAddr))
 	}
 }
@@ -48,10 +48,15 @@ func addressOf(remote string) string {
 
 // addUses says of each key when and from where it was last used, by whichever
 // member knows of the latest use.
-func (x *exchange) addUses(page []wire.APIKey) {
+func (x *exchange) addUses(page []wire.APIKey) error {
 	if x.Identity.Uses == nil || len(page) == 0 {
-		return
+		return nil
 	}
+	done, err := x.idle() // a member may not answer
+	if err != nil {
+		return err
+	}
+	defer done()
 	ids := make([]string, len(page))
 	for i, k := range page {
 		ids[i] = k.ID
@@ -71,4 +76,5 @@ func (x *exchange) addUses(page []wire.APIKey) {
 		slices.Sort(silent)
 		x.set(wire.HeaderSilent, strings.Join(silent, ", "))
 	}
+	return nil
 }

@@ -68,6 +68,9 @@ func (x *exchange) describe(p *wire.Problem, err error) {
 	switch {
 	case p.Status == http.StatusInternalServerError:
 		x.Log.Error().Err(err).Str("correlationId", x.correlation).Str("route", x.route()).Msg("request failed")
+		if told := (disclosed{}); errors.As(err, &told) {
+			p.Detail = told.Error()
+		}
 		return
 	case errors.As(err, &refusal):
 		if p.Detail = refusal.Error(); errors.Is(refusal, events.ErrSchema) {
@@ -117,7 +120,7 @@ func (x *exchange) problemHeaders(p wire.Problem, err error) {
 		switch {
 		case errors.As(err, &rate):
 			after = rate.after
-		case errors.As(err, new(*admission.Refusal)): // not all at once
+		case errors.As(err, new(*admission.Refusal)), errors.Is(err, streaming.ErrFull): // not all at once
 			after += rand.N(2 * time.Second)
 		}
 		x.set("Retry-After", strconv.Itoa(int(math.Ceil(max(1, after.Seconds())))))

@@ -170,7 +170,11 @@ func notDone() []problemKind {
 		},
 		{
 			streaming.ErrTooMany, 429, wire.ProblemTooManyRequests, "Too many requests",
-			"The node serves as many watches as it takes, in all or of one principal.",
+			"You have as many watches on this node as one principal may. End one, or ask another node; detail names the flag that sets the limit.",
+		},
+		{
+			streaming.ErrFull, 503, wire.ProblemOverloaded, "Overloaded",
+			"The node serves as many watches as it takes. Wait as long as Retry-After says, or ask another node; detail names the flag that sets the limit.",
 		},
 	}
 }

@@ -120,7 +120,11 @@ func TestTooManyWatchesAreRefused(t *testing.T) {
 	}
 	last := b.watch("")
 	last.next(wire.FrameResumed)
-	b.do("GET", watchPath, nil).problem(429, wire.ProblemTooManyRequests, "3")
+	full := b.do("GET", watchPath, nil)
+	full.problem(503, wire.ProblemOverloaded, "3", "--max-watches")
+	if full.header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
+	}
 	last.close()
 	until(t, "a place is free", func() bool { return b.server.streams.Stats().Watches[streaming.SSE] == 2 })
 	b.watch("").next(wire.FrameResumed)

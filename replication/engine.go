@@ -127,7 +127,11 @@ func (e *engine) openStores(n *Node) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := e.finishInstall(c.Log); err != nil {
+	// One that is damaged was dropped. Nothing depends on it before it is installed,
+	// nobody was told that it had come, and the leader sends another.
+	if err := e.finishInstall(c.Log); errors.Is(err, disk.ErrStream) {
+		c.Log.Warn().Err(err).Msg("dropping a damaged received snapshot")
+	} else if err != nil {
 		return err
 	}
 	if err := e.checkFloor(c.Dir); err != nil {

@@ -29,8 +29,8 @@ type Figures struct {
 type MemberFigures struct {
 	ID      string
 	Contact time.Time // when it last answered, or this node began to lead
-	Lag     uint64    // committed Raft entries that it is not known to hold
-	Known   bool      // whether Lag is: false until it took something from this leader
+	Lag     uint64    // committed Raft entries that it lacks, as far as this node knows
+	Known   bool      // whether Lag is: false while it has never answered this process
 }
 
 // figuresAge is how old an answer of Figures may be: asking touches files.

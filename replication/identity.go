@@ -17,6 +17,9 @@ type identity struct {
 	// Forming: this node minted the cluster and waits for all founders to take
 	// it over before Raft may begin.
 	Forming bool `json:"forming,omitempty"`
+	// TLS: members speak it, as of the last start. It is here for what is said to
+	// people while no node runs.
+	TLS bool `json:"tls,omitempty"`
 	// Origin is set until the history says what the cluster came from.
 	Origin *Origin `json:"origin,omitempty"`
 }

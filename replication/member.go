@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -138,13 +139,20 @@ type Marker struct {
 }
 
 // Snapshot makes a marker now: what is before it need not be folded again at a
-// start, and Raft may drop it.
+// start, and Raft may drop it. The error names what could not be written; it is
+// [events.ErrNoSpace] where that is why.
 func (n *Node) Snapshot(context.Context) (Marker, error) {
 	e, err := n.running()
 	if err != nil {
 		return Marker{}, err
 	}
 	if err := e.raft.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		if why := e.snapshots.Failing(); why != nil { // which Raft has only the text of
+			err = why
+		}
+		if errors.Is(err, disk.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("%w: %w", events.ErrNoSpace, err)
+		}
 		return Marker{}, fmt.Errorf("snapshot: %w", err)
 	}
 	m := e.store.Marker()

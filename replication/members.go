@@ -36,6 +36,7 @@ type Report struct {
 	Commit        uint64    `json:"commit,omitempty"`        // last Raft entry that it knows to be committed
 	Snapshot      time.Time `json:"snapshot,omitzero"`       // of its newest marker
 	SinceSnapshot uint64    `json:"sinceSnapshot,omitempty"` // Raft entries that it folded after that
+	NoSnapshot    string    `json:"noSnapshot,omitempty"`    // why the last one that it tried was not made
 	FreeBytes     uint64    `json:"freeBytes"`
 	DiskBytes     uint64    `json:"diskBytes"` // of the whole file system
 	DiskLevel     string    `json:"diskLevel,omitempty"`
@@ -66,6 +67,9 @@ func (n *Node) report() Report {
 	marker, upkeep, folded := e.store.Marker(), n.upkeep.look(), n.present.load().RaftIndex()
 	r.Commit, r.Snapshot, r.SinceSnapshot = e.raft.CommitIndex(), marker.Time, folded-min(marker.RaftIndex, folded)
 	r.Erasing, r.ArchiveFailing = upkeep.Pending, upkeep.ArchiveFailing
+	if err := e.snapshots.Failing(); err != nil {
+		r.NoSnapshot = err.Error()
+	}
 	if e.raft.State() == raft.Leader {
 		r.Contacts = e.contacts(time.Now())
 	}

@@ -104,6 +104,11 @@ func (n *Node) begin(ctx context.Context) error {
 		return err
 	}
 	belonged := n.cluster() != ""
+	if id := *n.identity.Load(); belonged && id.TLS != (n.ask.scheme == "https") {
+		if err := n.take(id); err != nil {
+			return err
+		}
+	}
 	if !belonged {
 		if err := n.enrol(ctx); err != nil {
 			return err
@@ -152,6 +157,7 @@ func (n *Node) cluster() string { return n.identity.Load().Cluster }
 
 // take makes an identity this node's, durably.
 func (n *Node) take(id identity) error {
+	id.TLS = n.ask.scheme == "https"
 	if err := id.save(n.config.Dir); err != nil {
 		return err
 	}

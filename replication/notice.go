@@ -186,10 +186,10 @@ func (s *notices) sayLag(said *memberNotice, m raft.Server, lag uint64) {
 	}
 }
 
-// memberLag is how many committed Raft entries this leader does not know a member
-// to hold; known is false until the member has taken something in this term.
+// memberLag is how many committed Raft entries a member lacks as far as this leader
+// knows; known is false while the member has told this process nothing of its log.
 func (e *engine) memberLag(id raft.ServerID) (entries uint64, known bool) {
-	match, known := e.transport.Match(id, e.raft.CurrentTerm())
+	held, known := e.transport.Held(id, e.raft.CurrentTerm())
 	commit := e.raft.CommitIndex()
-	return commit - min(commit, match), known
+	return commit - min(commit, held), known
 }

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
 	"github.com/rs/zerolog"
+
+	"confman/replication/disk"
 )
 
 // journal keeps the lines that one node logs.
@@ -25,6 +28,7 @@ type line struct {
 	Message string `json:"message"`
 	Member  string `json:"member"`
 	Leader  string `json:"leader"`
+	Error   string `json:"error"`
 }
 
 func (j *journal) Write(text []byte) (int, error) {
@@ -117,6 +121,51 @@ func TestAFailureIsSaidOnceAndFloodsNoLog(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A new leader that a member takes nothing from learns from its heartbeats what it
+// lacks.
+func TestANewLeaderKnowsHowFarAMemberLagsThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	journals := map[string]*journal{}
+	c, d := withDisks(t, 3, func(config *Config) {
+		journals[config.ID] = &journal{}
+		config.Log = zerolog.New(journals[config.ID])
+	})
+	leader, ctx := c.leader(), testContext(t)
+	others := c.others(leader.config.ID)
+	slow, next := c.nodes[others[0]], c.nodes[others[1]]
+	said := journals[next.config.ID]
+	if _, err := leader.Submit(ctx, put("pay", "k", "before"), stamp()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all hold the first write", func() bool { return slow.State().Index() == leader.State().Index() })
+
+	d.set(slow.config.ID, atNought) // it takes no command, nor what follows one, but answers heartbeats
+	slow.awaitLevel(t, disk.Critical)
+	if _, err := leader.Submit(ctx, put("pay", "k", "after"), stamp()); err != nil {
+		t.Fatal(err)
+	}
+	more := make([]raft.Future, lagNotice)
+	for i := range more {
+		more[i] = leader.engine.Load().raft.Barrier(0)
+	}
+	for _, f := range more {
+		if err := f.Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := leader.transferTo(leader.engine.Load(), next.config.ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new leader says that the member lags", func() bool { return said.times("member lags") == 1 })
+	e := next.engine.Load()
+	want := e.raft.CommitIndex() - slow.engine.Load().raft.LastIndex()
+	if lag, known := e.memberLag(raft.ServerID(slow.config.ID)); lag != want || !known {
+		t.Errorf("it lacks %d entries, known %t; want %d", lag, known, want)
+	}
+	d.set(slow.config.ID, plenty)
+	eventually(t, "and that it has caught up", func() bool { return said.times("member has caught up") == 1 })
 }
 
 // attempt tells the lines of a node that wants to be elected.

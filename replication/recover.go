@@ -56,6 +56,7 @@ type RecoverConfig struct {
 // Recovered is what became of a recovery.
 type Recovered struct {
 	Member             // the only one now
+	TLS      bool      // which it spoke with the others
 	Cluster  string    // its new identity
 	Previous string    // and the one before
 	Position string    // of the last event
@@ -178,7 +179,9 @@ func (c *RecoverConfig) draw() (_ *recoveryPlan, err error) {
 	if state.Index() < c.AtLeast {
 		return nil, fmt.Errorf("%w: the history here ends with event %d, and another member has event %d", ErrRefused, state.Index(), c.AtLeast)
 	}
-	return c.plan(e.log, r, state), nil
+	plan := c.plan(e.log, r, state)
+	plan.Identity.TLS, plan.Recovered.TLS = id.TLS, id.TLS
+	return plan, nil
 }
 
 // open opens the stores as a start does, up to where Raft would begin.
@@ -198,7 +201,9 @@ func (c *RecoverConfig) open(e *engine, id identity) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := e.finishInstall(c.Log); err != nil {
+	if err := e.finishInstall(c.Log); errors.Is(err, disk.ErrStream) {
+		return fmt.Errorf("%w; it is dropped: look again, without --accept-data-loss, what is left", err)
+	} else if err != nil {
 		return err
 	}
 	if err := e.checkFloor(c.Dir); err != nil {

@@ -204,7 +204,7 @@ func (b *restore) unpack(ctx context.Context) (*disk.Store, error) {
 		return nil, err
 	}
 	defer file.Close()
-	store, err := disk.Open(disk.Config{Dir: b.site.scratch, Views: projections.ViewsVersion, Log: b.Log})
+	store, err := disk.Open(disk.Config{Dir: b.site.scratch, Views: projections.ViewsVersion, Log: b.Log, Lean: true})
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,9 @@ func (b *restore) rebuild(ctx context.Context, backup *disk.Store, id identity) 
 	}
 	edge := backup.At(history.Oldest() - 1)
 	defer edge.Close()
-	views, err := openViews(b.site.data, id, b.Log)
+	config := viewsConfig(b.site.data, id, b.Log)
+	config.Lean = true
+	views, err := disk.Open(config)
 	if err != nil {
 		return nil, last, err
 	}

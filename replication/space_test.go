@@ -26,7 +26,7 @@ type disks map[string]*atomic.Uint64
 func (d disks) set(id string, free float64) { d[id].Store(uint64(free * (1 << 19))) }
 
 // withDisks forms a cluster on disks with plenty of space.
-func withDisks(t *testing.T, size int) (*testCluster, disks) {
+func withDisks(t *testing.T, size int, more ...func(*Config)) (*testCluster, disks) {
 	t.Helper()
 	d := disks{}
 	for i := range size {
@@ -37,6 +37,9 @@ func withDisks(t *testing.T, size int) (*testCluster, disks) {
 		free := d[config.ID]
 		config.tuning.looks = 20 * time.Millisecond
 		config.tuning.free = func(string) (uint64, error) { return free.Load(), nil }
+		for _, change := range more {
+			change(config)
+		}
 	}}
 	c.form(size)
 	return c, d

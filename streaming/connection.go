@@ -42,7 +42,7 @@ type Subscription struct {
 
 // Watch opens a watch. Before the connection is served, its error is for the
 // caller to tell: a refusal, [*Compacted], [events.ErrForeign],
-// [events.ErrBehind] or [ErrTooMany].
+// [events.ErrBehind], [ErrTooMany] or [ErrFull].
 func (c *Connection) Watch(ctx context.Context, sub Subscription) error {
 	w, err := c.add(sub)
 	if err != nil {

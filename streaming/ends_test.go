@@ -131,7 +131,7 @@ func TestLimitsAreKeptAndGivenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := connect("carol"); !isError(err, ErrTooMany) {
+	if _, err := connect("carol"); !isError(err, ErrFull) {
 		t.Errorf("a fourth on this node: %v", err)
 	}
 	alice.drop(alice.watches["2"])

@@ -195,7 +195,7 @@ func (p *replay) fill(o *output) (wait time.Duration, done bool, err error) {
 			p.pending = i
 		}
 		p.batch, p.cursor = p.batch[1:], i.record.Index
-		if !i.record.More {
+		if !i.record.More && len(o.buf) < writeBytes { // else with the next write
 			if err := p.flush(o, false); err != nil {
 				return 0, false, err
 			}

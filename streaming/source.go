@@ -112,8 +112,11 @@ func (c *Compacted) Unwrap() error { return events.ErrCompacted }
 
 // What keeps a connection or a watch from being opened.
 var (
-	// ErrTooMany: a limit on watches is reached. The error says which.
+	// ErrTooMany: one principal or connection has as many watches as it may. The
+	// error says which limit that is.
 	ErrTooMany = errors.New("too many watches")
+	// ErrFull: the node serves as many watches as it takes.
+	ErrFull = errors.New("no more watches")
 	// ErrDraining: the node stops.
 	ErrDraining = errors.New("the node stops")
 )
@@ -135,7 +138,7 @@ func endOf(err error) *End {
 		return &End{Reason: ReasonInvalid, Detail: err.Error()}
 	case errors.Is(err, events.ErrForbidden):
 		return &End{Reason: ReasonForbidden, Detail: err.Error()}
-	case errors.Is(err, ErrTooMany):
+	case errors.Is(err, ErrTooMany), errors.Is(err, ErrFull):
 		return &End{Reason: ReasonLimit, Detail: err.Error()}
 	case errors.Is(err, ErrDraining):
 		return &End{Reason: ReasonShutdown}

@@ -88,8 +88,8 @@ func New(c Config) (*Streams, error) {
 	}, nil
 }
 
-// Connect takes on a client. The error is [ErrTooMany] or [ErrDraining], or the
-// caller's [*End]. Serve or close the connection.
+// Connect takes on a client. The error is [ErrTooMany], [ErrFull] or [ErrDraining],
+// or the caller's [*End]. Serve or close the connection.
 func (s *Streams) Connect(caller Caller, encoding string) (*Connection, error) {
 	c := &Connection{
 		streams: s, caller: caller, encoding: encoding, since: s.Now(),
@@ -118,7 +118,7 @@ func (s *Streams) reserve(principal string) error {
 	case s.draining:
 		return ErrDraining
 	case s.taken >= s.Limits.Watches:
-		return fmt.Errorf("%w: this node serves at most %d (--max-watches)", ErrTooMany, s.Limits.Watches)
+		return fmt.Errorf("%w: this node serves at most %d (--max-watches)", ErrFull, s.Limits.Watches)
 	case s.principals[principal] >= s.Limits.PerPrincipal:
 		return fmt.Errorf("%w: %s has %d on this node, and may not have more (--max-watches-per-principal)", ErrTooMany, principal, s.Limits.PerPrincipal)
 	}
@@ -198,8 +198,9 @@ func (s *Streams) positionAt(index uint64) (events.Position, error) {
 	return s.Source.PositionAt(index)
 }
 
-// keptBytes is the largest buffer that is kept for the next who writes.
-const keptBytes = 256 << 10
+// keptBytes is the largest buffer that is kept for the next who writes, who may
+// need less and hold it for as long as the client takes nothing.
+const keptBytes = 2 * writeBytes
 
 // output is an empty buffer. Connections have one only while they write.
 func (s *Streams) output(encoding string) *output {

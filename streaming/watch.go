@@ -11,7 +11,7 @@ import (
 // A watch works in turns of about this much, so that the others of its
 // connection get theirs.
 const (
-	turnBytes   = 32 << 10 // written
+	turnBytes   = 32 << 10 // written, but no more than goes out with one write
 	turnRecords = 1024     // looked at
 	// progressEvery is after how many records without a match a watch says how
 	// far it is.
@@ -88,10 +88,15 @@ func (w *watch) close() {
 // says that there may be more.
 func (w *watch) turn(o *output) (again bool, err error) {
 	w.waiter.ready.Store(false) // before looking: what comes after it wakes us
-	limit := len(o.buf) + turnBytes
+	limit := min(len(o.buf)+turnBytes, writeBytes)
 	w.open(o)
 	if w.entries != nil {
 		w.snapshot(o, limit)
+	}
+	if w.left() {
+		if err := w.flush(o, false); err != nil {
+			return false, err
+		}
 	}
 	var room [blockRecords]*item
 	for looked := 0; len(o.buf) < limit && looked < turnRecords; {
@@ -104,7 +109,7 @@ func (w *watch) turn(o *output) (again bool, err error) {
 			return false, w.skipped(o)
 		}
 		for _, i := range items {
-			if err := w.take(o, i); err != nil {
+			if err := w.take(o, i, limit); err != nil {
 				return false, err
 			}
 			if looked++; len(o.buf) >= limit {
@@ -113,8 +118,15 @@ func (w *watch) turn(o *output) (again bool, err error) {
 		}
 	}
 	w.seen.Store(w.cursor)
+	if w.left() {
+		w.seen.Store(w.cursor - 1)
+	}
 	return true, nil
 }
+
+// left reports whether a turn had no room any more for the last event of a
+// transaction.
+func (w *watch) left() bool { return w.pending != nil && !w.pending.record.More }
 
 // open appends the frame that says where the watch begins.
 func (w *watch) open(o *output) {
@@ -181,8 +193,9 @@ func (w *watch) read(room []*item) ([]*item, error) {
 	return found, err
 }
 
-// take looks at the next record.
-func (w *watch) take(o *output, i *item) error {
+// take looks at the next record. It appends one event at most past the limit: then
+// the last one of a transaction is left to the next turn.
+func (w *watch) take(o *output, i *item, limit int) error {
 	w.cursor = i.record.Index
 	if w.sel.matches(&i.event) && w.conn.caller.Rights.Sees(&i.event) {
 		if err := w.flush(o, true); err != nil {
@@ -190,7 +203,7 @@ func (w *watch) take(o *output, i *item) error {
 		}
 		w.pending = i
 	}
-	if !i.record.More {
+	if !i.record.More && len(o.buf) < limit {
 		if err := w.flush(o, false); err != nil {
 			return err
 		}

@@ -25,7 +25,8 @@
 // # Shares
 //
 // A [Quota] bounds what is held for long and does not wait: bytes of bodies and
-// answers in memory, exports, long polls. One flow has at most half of it.
+// answers in memory, exports, long polls. One flow has at most half of it. Who waits
+// and is not known has a quota apart from those who are.
 //
 // # Memory
 //

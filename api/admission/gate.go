@@ -45,6 +45,8 @@ const (
 	DefaultWaiting = 10_000
 
 	urgentPlaces = 128
+	// strangersShare is the part of Waiting that strangers may have besides.
+	strangersShare = 4
 )
 
 // Gate is all limits of a node on what it does at once.
@@ -52,8 +54,11 @@ type Gate struct {
 	Bytes   *Quota
 	Exports *Quota
 	Waiting *Quota
-	Memory  *Memory
-	queues  [kinds]*Queue
+	// Strangers bounds the same of callers who are not known: they take nothing from
+	// those who are.
+	Strangers *Quota
+	Memory    *Memory
+	queues    [kinds]*Queue
 }
 
 // NewGate makes one.
@@ -79,7 +84,11 @@ func NewGate(c Config) (*Gate, error) {
 		Bytes:   NewQuota(QuotaConfig{ReasonBytes, "bytes of bodies and answers at once", "--max-transit-bytes", cmp.Or(c.Bytes, DefaultBytes)}),
 		Exports: NewQuota(QuotaConfig{ReasonExports, "exports and other long answers at once", "--max-exports", int64(cmp.Or(c.Exports, DefaultExports))}),
 		Waiting: NewQuota(QuotaConfig{ReasonWaiting, "requests at once that wait for something", "--max-waiting", int64(cmp.Or(c.Waiting, DefaultWaiting))}),
-		Memory:  NewMemory(c.Sample, c.Now),
+		Strangers: NewQuota(QuotaConfig{
+			ReasonWaiting, "requests at once that wait for something, of callers who are not known here", "a quarter of --max-waiting",
+			max(2, int64(cmp.Or(c.Waiting, DefaultWaiting))/strangersShare),
+		}),
+		Memory: NewMemory(c.Sample, c.Now),
 		queues: [kinds]*Queue{
 			Read:   queue(Read, "reads", "--max-reads", cmp.Or(c.Reads, DefaultReads)),
 			Write:  queue(Write, "writes", "--max-writes", cmp.Or(c.Writes, DefaultWrites)),

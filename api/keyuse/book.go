@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,9 +168,10 @@ func (b *Book) save() error {
 	return nil
 }
 
-// replace puts a file in place of another, whole or not at all.
+// replace puts a file in place of another, whole or not at all. What a crash leaves
+// beside it is written over the next time.
 func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -112,6 +112,25 @@ func TestAFileThatCannotBeReadOnlyForgets(t *testing.T) {
 	}
 }
 
+func TestCrashesLeaveAtMostOneFileBesideIt(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "uses")
+	if err := os.WriteFile(path+".new", bytes.Repeat([]byte("x"), 4<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := opened(t, path, nil)
+	b.Note("a", "10.0.0.1")
+	closed(t, b)
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("in the directory: %v, %v", left, err)
+	}
+	again := opened(t, path, nil)
+	defer closed(t, again)
+	if len(again.Uses([]string{"a"})) != 1 {
+		t.Error("forgotten")
+	}
+}
+
 func TestAFileThatCannotBeWrittenIsToldOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "gone")

@@ -69,7 +69,9 @@ func (c *cluster) do(n *node, method, path string, body any, headers ...string) 
 	}
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, header: resp.Header}
-	a.body, err = io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusSwitchingProtocols { // what follows is no body, and may never end
+		a.body, err = io.ReadAll(resp.Body)
+	}
 	a.took = time.Since(began)
 	return a, err
 }

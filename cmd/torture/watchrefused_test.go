@@ -203,10 +203,10 @@ func TestThereAreLimitsToWatches(t *testing.T) {
 			open[key] = append(open[key], w)
 		}
 	}
-	refused := func(key, why string) {
+	refused := func(key, why string, status int, kind string) {
 		for _, encoding := range encodings() {
 			w := c.open(n, streams.Call{Encoding: encoding, Key: key})
-			if w.status != http.StatusTooManyRequests || w.problem.Type != wire.ProblemTooManyRequests || !strings.Contains(w.problem.Detail, why) {
+			if w.status != status || w.problem.Type != kind || !strings.Contains(w.problem.Detail, why) {
 				t.Errorf("%s beyond the limit: %d %+v", encoding, w.status, w.problem)
 			}
 			if w.header != nil && w.header.Get("Retry-After") == "" {
@@ -215,7 +215,7 @@ func TestThereAreLimitsToWatches(t *testing.T) {
 		}
 	}
 	take(c.key, 3)
-	refused(c.key, "admin")
+	refused(c.key, "admin", http.StatusTooManyRequests, wire.ProblemTooManyRequests)
 	socket := open[c.key][2].socket
 	if err := socket.Send(t.Context(), streams.Filter{}.Op("w2", "")); err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestThereAreLimitsToWatches(t *testing.T) {
 		t.Errorf("a second watch beyond the limit: %s of %q", f, f.Watch)
 	}
 	take(other.Key, 2)
-	refused(other.Key, "node")
+	refused(other.Key, "node", http.StatusServiceUnavailable, wire.ProblemOverloaded)
 	w := c.open(n, streams.Call{Encoding: wire.EncodingSSE, Key: other.Key, After: "1", ByID: true})
 	if f := w.ends(); f.Frame.Frame != wire.FrameGoaway {
 		t.Errorf("Last-Event-ID beyond the limit: %s", f)

@@ -69,7 +69,7 @@ func (s *Store) openGeneration(number uint64) (*generation, Marker, error) {
 // compression. Badger verifies no checksum: verifyViews has, and Badger's way of
 // doing it loses a bad table, or a key of a bad block, without an error.
 func badgerOptions(dir string, c Config) badger.Options {
-	return badger.DefaultOptions(dir).
+	o := badger.DefaultOptions(dir).
 		WithLogger(nil).
 		WithSyncWrites(false).
 		WithDetectConflicts(false).
@@ -83,10 +83,14 @@ func badgerOptions(dir string, c Config) badger.Options {
 		WithBlockCacheSize(0). // blocks lie in mapped files as they are: a cache doubles the time of a read
 		WithNumCompactors(2).
 		WithBaseLevelSize(256 << 20).
-		WithNumLevelZeroTables(levelZeroTables).
-		WithNumLevelZeroTablesStall(24).
+		WithNumLevelZeroTables(c.levelZero()).
+		WithNumLevelZeroTablesStall(3 * c.levelZero()).
 		WithCompactL0OnClose(false).
 		WithMetricsEnabled(false)
+	if c.Lean {
+		o.TableSizeMultiplier = 1
+	}
+	return o
 }
 
 // acquire returns the generation in use; drop or release it.

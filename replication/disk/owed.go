@@ -9,9 +9,9 @@ import (
 )
 
 // Badger merges the tables of level 0 with all of the level below them once there
-// are levelZeroTables, and gives the old tables up when all new ones are written:
-// measured, that took up to 373 MiB within seconds of the last write, with 1 KB
-// rows at full speed. It cannot be held back, so it is announced.
+// are levelZeroTables (see Config.levelZero), and gives the old tables up when all
+// new ones are written: measured, that took up to 373 MiB within seconds of the last
+// write, with 1 KB rows at full speed. It cannot be held back, so it is announced.
 const (
 	levelZeroTables = 8
 	memTables       = 3
@@ -22,12 +22,13 @@ type levels struct {
 	sizes    []uint64 // by level
 	tables   int      // on level 0
 	memories int
+	full     int // tables on level 0 at which they are merged
 }
 
 // owed is what a compaction of level 0 may write before it gives anything back, 0
 // while none comes of the tables and memtables there are, and slack more.
 func (l levels) owed(slack int, memTableBytes int64) uint64 {
-	if l.tables+l.memories+slack < levelZeroTables {
+	if l.tables+l.memories+slack < l.full {
 		return 0
 	}
 	merged := l.sizes[0] + uint64(l.memories)*uint64(memTableBytes)
@@ -54,7 +55,7 @@ func (s *Store) Owed() uint64 {
 func (g *generation) owed() uint64 {
 	memory, _ := filepath.Glob(filepath.Join(g.views(), "*.mem")) // the pattern is good
 	known := g.db.Levels()
-	l := levels{sizes: make([]uint64, len(known)), tables: known[0].NumTables, memories: len(memory)}
+	l := levels{sizes: make([]uint64, len(known)), tables: known[0].NumTables, memories: len(memory), full: g.store.config.levelZero()}
 	for i, level := range known {
 		l.sizes[i] = uint64(max(level.Size, 0))
 	}
@@ -80,7 +81,7 @@ func OwedIn(dir string) uint64 {
 		return 0
 	}
 	memory, _ := filepath.Glob(filepath.Join(views, "*.mem"))
-	l := levels{sizes: make([]uint64, len(manifest.Levels)+1), memories: len(memory)}
+	l := levels{sizes: make([]uint64, len(manifest.Levels)+1), memories: len(memory), full: levelZeroTables}
 	for id, t := range manifest.Tables {
 		if info, err := os.Stat(table.NewFilename(id, views)); err == nil && int(t.Level) < len(l.sizes) {
 			l.sizes[t.Level] += uint64(info.Size())

@@ -41,7 +41,9 @@ func (k *Sink) Mark(p Position) error {
 	if k.closed || k.file != nil {
 		return errors.New("mark: the sink is closed or has been written to")
 	}
-	if err := k.snapshots.config.Store.Mark(Marker{Position: p, Snapshot: k.boundary}); err != nil {
+	err := k.snapshots.config.Store.Mark(Marker{Position: p, Snapshot: k.boundary})
+	k.snapshots.tried(err)
+	if err != nil {
 		return k.snapshots.failed(err)
 	}
 	k.marked = true

@@ -42,6 +42,7 @@ type Snapshots struct {
 	mu       sync.Mutex // guards the fields below
 	received *received
 	spool    *spool
+	failing  error
 }
 
 var _ raft.SnapshotStore = (*Snapshots)(nil)
@@ -117,6 +118,21 @@ func (s *Snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 // Failures counts the snapshots that could not be made, received or sent.
 func (s *Snapshots) Failures() uint64 { return s.failures.Load() }
 
+// Failing is why the last snapshot that this node tried to make of itself was not
+// made; nil: it was, or none has been tried since the start.
+func (s *Snapshots) Failing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failing
+}
+
+// tried notes how a snapshot of this node ended.
+func (s *Snapshots) tried(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = err
+}
+
 func (s *Snapshots) failed(err error) error {
 	if err != nil && !errors.Is(err, ErrNoSnapshot) {
 		s.failures.Add(1)
@@ -164,6 +180,9 @@ func (s *Snapshots) Install(r io.Reader, check func(Header, *Reader) error) (Mar
 		return Marker{}, fmt.Errorf("install received: %w", err)
 	}
 	m, err := s.config.Store.Install(r, rec.Boundary, check)
+	if err != nil {
+		err = fmt.Errorf("received snapshot %s: %w", filepath.Join(s.dir, rec.File), err)
+	}
 	if errors.Is(err, ErrSync) {
 		return Marker{}, err
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Dir           string
 	Log           zerolog.Logger
 	MemTableBytes int64            // size of a memtable, of which three may exist; 0 is 16 MiB, at least 4 MiB
+	Lean          bool             // needs as little memory as it can, however much is written; see lean.go
 	Node          string           // written into markers and checked by Open; empty is not checked
 	Cluster       string           // the same; empty is not known yet
 	Views         int              // version of the rows' layout, written into markers; see Marker.Views
@@ -91,6 +92,9 @@ func (c *Config) validate() error {
 	}
 	if c.MemTableBytes == 0 {
 		c.MemTableBytes = DefaultMemTableBytes
+		if c.Lean {
+			c.MemTableBytes = minMemTableBytes
+		}
 	}
 	if c.MemTableBytes < minMemTableBytes {
 		return fmt.Errorf("open store: memtables of %d bytes, want at least %d", c.MemTableBytes, minMemTableBytes)

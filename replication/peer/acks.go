@@ -19,6 +19,8 @@ type ack struct {
 	sent     time.Time // when that call was begun
 	answered time.Time // when any call was last answered
 	match    uint64    // the Raft entry up to which the peer was found to hold this node's log, in that term
+	told     bool      // the peer has said where its log ends:
+	end      uint64    // as it last said, in any term; 0 for an empty one
 }
 
 // AckedSince returns the peers, in no order, that answered with success an
@@ -56,14 +58,18 @@ func (t *Transport) LastContact(id raft.ServerID) time.Time {
 	return t.acks.peers[id].answered
 }
 
-// Match returns the Raft entry up to which id was found to hold what this node
-// holds, in a term in which this node leads; ok is false before the first such
-// answer of that term.
-func (t *Transport) Match(id raft.ServerID, term uint64) (index uint64, ok bool) {
+// Held returns the Raft entry up to which id holds what this node holds: as was
+// found in this term, in which this node leads, or before that the end of id's log
+// as id last said it in whatever term, of which entries that were never committed
+// may differ. ok is false while id has told this process neither.
+func (t *Transport) Held(id raft.ServerID, term uint64) (index uint64, ok bool) {
 	t.acks.mu.Lock()
 	defer t.acks.mu.Unlock()
 	a := t.acks.peers[id]
-	return a.match, a.term == term && a.match > 0
+	if a.term == term && a.match > 0 {
+		return a.match, true
+	}
+	return a.end, a.told
 }
 
 func (a *acks) note(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
@@ -71,6 +77,9 @@ func (a *acks) note(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRe
 	defer a.mu.Unlock()
 	peer := a.peers[id]
 	peer.answered = time.Now()
+	if resp.LastLog > 0 || !resp.Success { // else it answered a heartbeat without asking Raft
+		peer.told, peer.end = true, resp.LastLog
+	}
 	if resp.Success && resp.Term == args.Term && args.Term >= peer.term {
 		if args.Term > peer.term {
 			peer.match = 0

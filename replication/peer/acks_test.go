@@ -119,3 +119,28 @@ func TestOlderAckDoesNotReplaceANewerOne(t *testing.T) {
 		t.Errorf("%v still counts for a term that is over", got)
 	}
 }
+
+func TestWhatAPeerHoldsIsKnownFromItsFirstAnswer(t *testing.T) {
+	transport := &Transport{acks: acks{peers: map[raft.ServerID]ack{}}}
+	beat := func(term uint64) *raft.AppendEntriesRequest { return &raft.AppendEntriesRequest{Term: term} }
+	for _, step := range []struct {
+		what  string
+		asked *raft.AppendEntriesRequest
+		said  raft.AppendEntriesResponse
+		held  uint64 // in the term of what was asked
+		known bool
+	}{
+		{"a heartbeat is answered without Raft", beat(4), raft.AppendEntriesResponse{Term: 4, Success: true}, 0, false},
+		{"its log is empty", entriesOf(4), raft.AppendEntriesResponse{Term: 4}, 0, true},
+		{"it tells its end with a heartbeat", beat(4), raft.AppendEntriesResponse{Term: 4, Success: true, LastLog: 90}, 90, true},
+		{"another heartbeat is answered without Raft", beat(4), raft.AppendEntriesResponse{Term: 4, Success: true}, 90, true},
+		{"it refuses what does not follow", entriesOf(4), raft.AppendEntriesResponse{Term: 4, LastLog: 80}, 80, true},
+		{"it takes an entry: what was found counts more than what it says", entriesOf(4), raft.AppendEntriesResponse{Term: 4, Success: true, LastLog: 80}, 1, true},
+		{"a new term knows what it said last", beat(5), raft.AppendEntriesResponse{Term: 5, Success: true}, 80, true},
+	} {
+		transport.acks.note("n2", time.Now(), step.asked, &step.said)
+		if held, known := transport.Held("n2", step.asked.Term); held != step.held || known != step.known {
+			t.Errorf("%s: holds %d, known %t; want %d, %t", step.what, held, known, step.held, step.known)
+		}
+	}
+}

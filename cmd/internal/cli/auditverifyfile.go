@@ -69,12 +69,17 @@ func (a *against) options(cmd *cobra.Command) (o proof.Options, err error) {
 	return o, nil
 }
 
-// readCheckpoints reads one checkpoint or a list of them.
-func readCheckpoints(path string) (kept []events.Checkpoint, err error) {
+// readCheckpoints reads a file of them.
+func readCheckpoints(path string) ([]events.Checkpoint, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
+	return parseCheckpoints(data)
+}
+
+// parseCheckpoints reads one checkpoint or a list of them.
+func parseCheckpoints(data []byte) (kept []events.Checkpoint, err error) {
 	var shown []wire.Checkpoint
 	if data = bytes.TrimSpace(data); bytes.HasPrefix(data, []byte("{")) {
 		data = append(append([]byte("["), data...), ']')

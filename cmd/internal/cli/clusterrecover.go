@@ -190,9 +190,13 @@ func refusedBecause(format string, args ...any) error {
 
 // nextSteps are the commands that make a whole cluster of a recovered node.
 func nextSteps(done replication.Recovered, dir string) []string {
+	scheme := "http"
+	if done.TLS {
+		scheme = "https"
+	}
 	return []string{
 		fmt.Sprintf("confman serve --id %s --listen %s --data %s --cluster-token-file FILE", done.ID, done.Address, dir),
-		fmt.Sprintf("confman serve --id NEW-ID --listen HOST:PORT --data EMPTY-DIR --cluster-token-file FILE --join http://%s", done.Address),
+		fmt.Sprintf("confman serve --id NEW-ID --listen HOST:PORT --data EMPTY-DIR --cluster-token-file FILE --join %s://%s", scheme, done.Address),
 		"confman audit query --action cluster.recovered",
 	}
 }

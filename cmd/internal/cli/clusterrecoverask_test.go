@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"confman/replication"
 )
 
 // Another member is found whether or not it speaks TLS; what speaks something
@@ -44,6 +46,16 @@ func TestOtherMembersAreAskedWhateverTheySpeak(t *testing.T) {
 	}
 	if newestEvent(others) != 42 || !strings.Contains(others[3].line(), "refused") {
 		t.Errorf("newest %d; %s", newestEvent(others), others[3].line())
+	}
+}
+
+func TestTheOthersJoinAnAddressThatTheyCanReach(t *testing.T) {
+	done := replication.Recovered{Member: replication.Member{ID: "n3", Address: "127.0.0.1:6103"}}
+	for want, secure := range map[string]bool{"--join http://127.0.0.1:6103": false, "--join https://127.0.0.1:6103": true} {
+		done.TLS = secure
+		if join := nextSteps(done, "d")[1]; !strings.HasSuffix(join, want) {
+			t.Errorf("%q, want %q", join, want)
+		}
 	}
 }
 

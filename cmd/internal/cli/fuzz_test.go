@@ -2,10 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"testing"
+	"time"
+
+	"confman/api/wire"
+	"confman/events"
 )
 
 // FuzzDelivered reads a webhook's request as somebody saved it, with a secret as
@@ -58,6 +64,35 @@ func FuzzKeyFiles(f *testing.F) {
 		}
 		if keys, err := trustedKeys(file); err == nil && len(keys) == 0 {
 			t.Error("nobody to be trusted and no error")
+		}
+	})
+}
+
+// FuzzCheckpoints reads checkpoints that somebody kept: good is only what the key
+// signed, however it is written.
+func FuzzCheckpoints(f *testing.F) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte("k"), ed25519.SeedSize)) // every worker of a fuzzer has to sign the same
+	public, _ := key.Public().(ed25519.PublicKey)
+	signed := events.Checkpoint{Cluster: "01JTEST", Index: 7, Chain: events.Chain{1, 2}, Time: time.Unix(1, 5).UTC(), KeyID: events.CheckpointKeyID(public)}
+	one, err := json.Marshal(wire.Checkpoint{
+		Cluster: signed.Cluster, Index: signed.Index, Chain: signed.Chain.String(), Time: signed.Time, KeyID: signed.KeyID,
+		Signature: ed25519.Sign(key, signed.Signed()),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if kept, err := parseCheckpoints(one); err != nil || len(kept) != 1 || !kept[0].Verify(public) {
+		f.Fatalf("its own: %+v, %v", kept, err)
+	}
+	for _, seed := range []string{string(one), "[" + string(one) + "," + string(one) + "]", "[]", "{", "[null]", "", string(bytes.Replace(one, []byte(":7,"), []byte(":8,"), 1))} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		kept, _ := parseCheckpoints(file)
+		for _, c := range kept {
+			if c.Verify(public) && !bytes.Equal(c.Signed(), signed.Signed()) {
+				t.Errorf("%+v is good by a key that did not sign it", c)
+			}
 		}
 	})
 }

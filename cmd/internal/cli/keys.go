@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,17 +129,18 @@ func keyList(env Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		keys, meta := []wire.APIKey{}, client.Meta{}
+		keys, meta, silent := []wire.APIKey{}, client.Meta{}, ""
 		for k, err := range c.Keys(ctx, client.Read{Meta: &meta}) {
 			if err != nil {
 				return err
 			}
+			silent = cmp.Or(meta.Silent, silent) // of any page
 			if since == nil || idle(k, *since) {
 				keys = append(keys, k)
 			}
 		}
-		if meta.Silent != "" {
-			s.note("%s did not answer: a key that was used only there looks as if it was not", meta.Silent)
+		if silent != "" {
+			s.note("%s did not answer: a key that was used only there looks as if it was not", silent)
 		}
 		return s.output.print(env.Stdout, keys, func() error { return keyTable(env, keys) })
 	})

@@ -1,11 +1,38 @@
 package cli
 
 import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"confman/api/wire"
 )
+
+// A member may have answered for one page of the list and not for another.
+func TestAMemberThatWasSilentOnAnyPageIsNamed(t *testing.T) {
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", wire.MediaJSON)
+		id := "last"
+		if !r.URL.Query().Has("cursor") {
+			id = "first"
+			w.Header().Set(wire.HeaderSilent, "n3")
+			w.Header().Set("Link", `</api/v1/keys?cursor=x>; rel="next"`)
+		}
+		fmt.Fprintf(w, `[{"id":%q,"name":"k","createdAt":"2020-01-01T00:00:00Z"}]`, id)
+	}))
+	defer node.Close()
+	var stdout, stderr bytes.Buffer
+	code := Run(t.Context(), []string{"key", "list", "--unused", "90d"}, Env{
+		Environ: []string{"CONFMAN_ADDR=" + node.URL, "CONFMAN_API_KEY=k", "HOME=" + t.TempDir()}, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
+	})
+	if code != 0 || !strings.Contains(stdout.String(), "first") || !strings.Contains(stdout.String(), "last") || !strings.Contains(stderr.String(), "n3 did not answer") {
+		t.Errorf("%d\n%s\n%s", code, &stdout, &stderr)
+	}
+}
 
 func TestIdleKeysAreUsableOnesThatNobodyUsed(t *testing.T) {
 	now := time.Now()

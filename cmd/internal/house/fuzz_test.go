@@ -48,6 +48,7 @@ var decoders = map[string]string{
 	"replication/peer FuzzUpgradeAnswer": "answers to them",
 	"replication/wal FuzzEntry":          "entries of the Raft log on disk",
 
+	"cmd/internal/cli FuzzCheckpoints":    "checkpoints that were kept",
 	"cmd/internal/cli FuzzDelivered":      "signed requests of webhooks, and their secrets",
 	"cmd/internal/cli FuzzKeyFiles":       "files of checkpoint keys",
 	"cmd/internal/formats FuzzEnv":        "imports: env",

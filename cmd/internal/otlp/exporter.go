@@ -84,7 +84,12 @@ func New(c Config) *Exporter {
 	if c.HTTP == nil {
 		c.HTTP = http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
 	}
-	return &Exporter{config: c, client: &http.Client{Transport: c.HTTP, Timeout: exportTimeout}}
+	return &Exporter{config: c, client: &http.Client{
+		Transport: c.HTTP, Timeout: exportTimeout,
+		// Headers are for the collector, and what they are called nobody knows: Go would
+		// keep only a few from another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // ExportSpans sends spans that are over.

@@ -110,6 +110,27 @@ func TestAnOutageOfTheCollectorIsSaidOnce(t *testing.T) {
 	}
 }
 
+func TestHeadersAreShownToTheCollectorOnly(t *testing.T) {
+	shown := make(chan http.Header, 1)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { shown <- r.Header }))
+	defer other.Close()
+	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer s.Close()
+	u, err := ParseURL(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	e := New(Config{URL: u, Headers: http.Header{"X-Tenant-Key": {"a secret"}}, Log: zerolog.New(&log)})
+	defer e.Shutdown(context.Background())
+	if err := e.ExportSpans(t.Context(), stub().Snapshots()); err != nil {
+		t.Fatal(err)
+	}
+	if len(shown) > 0 || !strings.Contains(log.String(), "307") {
+		t.Errorf("where it was sent on to was shown %d requests; logged %s", len(shown), log.String())
+	}
+}
+
 func TestAnAddressIsCompletedOrRefused(t *testing.T) {
 	for given, want := range map[string]string{
 		"http://localhost:4318":     "http://localhost:4318/v1/traces",

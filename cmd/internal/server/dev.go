@@ -331,7 +331,11 @@ func (d *devCluster) start(env cli.Env, i int) (child, error) {
 		"--bootstrap-admin-key-file", filepath.Join(d.options.data, "admin-key"), "--log-level", o.LogLevel, "--checkpoint-key-file", o.Proof.KeyFile,
 		"--max-watches", strconv.Itoa(o.Watches.Max), "--max-watches-per-principal", strconv.Itoa(o.Watches.MaxPerPrincipal))
 	cmd.Stderr = env.Stderr
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.Getenv("TMPDIR")}
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
+		if value, set := os.LookupEnv(name); set {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
 	// A group of its own, so that Ctrl-C reaches it through us; and not without us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
@@ -365,6 +369,7 @@ func (d *devCluster) startHere(env cli.Env) (child, error) {
 	if err != nil {
 		return nil, &cli.ExitError{Code: cli.ExitUsage, Err: err}
 	}
+	fitMachine(log)
 	s, err := Start(o, Env{
 		Stdout: env.Stdout, Log: log, Version: env.Version,
 		Fatal: func(err error) {

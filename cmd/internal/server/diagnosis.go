@@ -35,7 +35,7 @@ type sighting struct {
 func diagnose(s sighting) []wire.ClusterProblem {
 	found := s.aboutQuorum()
 	for _, rule := range []func(replication.MemberStatus) (severity, what, do string){
-		s.unsound, s.full, s.expiring, s.unreachable, s.waiting, s.lagging, s.unmarked, s.skewed, s.notArchiving, s.notBackingUp, s.erasing,
+		s.unsound, s.full, s.expiring, s.unreachable, s.waiting, s.lagging, s.unmarkable, s.unmarked, s.skewed, s.notArchiving, s.notBackingUp, s.erasing,
 	} {
 		for _, m := range s.members {
 			if severity, what, do := rule(m); severity != "" {
@@ -159,9 +159,17 @@ func (s sighting) lagging(m replication.MemberStatus) (severity, what, do string
 	return wire.SeverityWarning, what, "wait; if it grows, its disk or its network is too slow: confman doctor there"
 }
 
+func (s sighting) unmarkable(m replication.MemberStatus) (severity, what, do string) {
+	if m.NoSnapshot == "" {
+		return "", "", ""
+	}
+	return wire.SeverityWarning, "snapshots fail: " + m.NoSnapshot,
+		"check that directory and its disk; then confman cluster snapshot, with --addr of that member"
+}
+
 func (s sighting) unmarked(m replication.MemberStatus) (severity, what, do string) {
 	age := s.now.Sub(m.Snapshot)
-	if m.SinceSnapshot < badUnmarked || age < badSnapshot {
+	if m.NoSnapshot != "" || m.SinceSnapshot < badUnmarked || age < badSnapshot {
 		return "", "", ""
 	}
 	last := "no snapshot yet"

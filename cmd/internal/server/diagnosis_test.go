@@ -73,6 +73,9 @@ func TestEachProblemIsNamedWithWhatToDo(t *testing.T) {
 		{"no snapshot since long", func(s *sighting) { s.members[1].SinceSnapshot = 12288 }, []string{
 			"warning|n2|its last snapshot is 60 minutes old, 12288 entries have come since|confman cluster snapshot",
 		}, true},
+		{"snapshots that fail", func(s *sighting) {
+			s.members[1].NoSnapshot, s.members[1].SinceSnapshot = "open d/MARKER.tmp: permission denied", 99999
+		}, []string{"warning|n2|snapshots fail: open d/MARKER.tmp: permission denied|check that directory|confman cluster snapshot"}, true},
 		{"no snapshot ever", func(s *sighting) {
 			s.members[1].Snapshot, s.members[1].SinceSnapshot = time.Time{}, 20000
 		}, []string{"warning|n2|no snapshot yet, 20000 entries"}, true},

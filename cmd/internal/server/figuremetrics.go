@@ -39,7 +39,7 @@ func figureFamilies() []*prometheus.Desc {
 		figureVoters:           gauge("voters", "Voting members, as far as this node knows."),
 		figureAlive:            gauge("voters_alive", "Voting members that are in touch, the leader included; at the leader only."),
 		figureChanges:          gauge("raft_leader_changes_total", "Leaders that this node has seen begin since its start."),
-		figureLag:              member("raft_member_lag_entries", "Committed Raft entries that a member is not known to hold; at the leader only, and absent for one that has taken nothing from it yet."),
+		figureLag:              member("raft_member_lag_entries", "Committed Raft entries that a member lacks, as far as the leader knows; at the leader only, and absent for one that has never answered it since it started."),
 		figureContact:          member("raft_member_last_contact_seconds", "Time since a member last answered; at the leader only."),
 		figureEntries:          gauge("raft_log_entries", "Entries in the Raft log."),
 		figureBytes:            gauge("raft_log_bytes", "Size of the Raft log's files, which are allocated ahead."),

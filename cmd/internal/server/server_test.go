@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,18 @@ func TestDevDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestDevFitsTheProcessToTheMachineAsServeDoes(t *testing.T) {
+	t.Setenv("GOGC", "")
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	_, stop := dev(t, "--listen", freeAddress(t))
+	if got := debug.SetGCPercent(100); got != gcPercent {
+		t.Errorf("GOGC is %d, want %d", got, gcPercent)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 

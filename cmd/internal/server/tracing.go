@@ -111,7 +111,7 @@ func (t *tracing) server(next http.Handler) http.Handler {
 			return
 		}
 		headers := propagation.HeaderCarrier(r.Header)
-		ctx, span := t.tracer.Start(t.context.Extract(r.Context(), headers), r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		ctx, span := t.tracer.Start(t.context.Extract(r.Context(), headers), methodOf(r), trace.WithSpanKind(trace.SpanKindServer))
 		defer span.End()
 		t.context.Inject(ctx, headers)
 		r = r.WithContext(ctx)
@@ -123,13 +123,23 @@ func (t *tracing) server(next http.Handler) http.Handler {
 	})
 }
 
+// methodOf is the method of a request. What is none is whatever anybody likes to
+// send, as long as a header may be, and is called as OpenTelemetry's conventions do.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch, http.MethodConnect, http.MethodTrace:
+		return r.Method
+	}
+	return "_OTHER"
+}
+
 // describe says what a request was. The API has left its route in the request.
 func describe(span trace.Span, r *http.Request, answer *noting) {
 	span.SetAttributes(
-		attribute.String("http.request.method", r.Method), attribute.Int("http.response.status_code", answer.code),
+		attribute.String("http.request.method", methodOf(r)), attribute.Int("http.response.status_code", answer.code),
 		attribute.String("confman.correlation_id", answer.Header().Get("X-Correlation-Id")))
 	if r.Pattern != "" { // of any other path nobody knows what is in it
-		span.SetName(r.Method + " " + r.Pattern)
+		span.SetName(methodOf(r) + " " + r.Pattern)
 		span.SetAttributes(attribute.String("http.route", r.Pattern))
 	}
 	if r.Pattern != "" && answer.code/100 == 2 { // what was refused may be a key that somebody put there

@@ -207,6 +207,24 @@ func TestAWebhookIsToldItsTrace(t *testing.T) {
 	}
 }
 
+// Anybody may send it, and it would wait in memory for a collector that is slow.
+func TestAMethodThatIsNoneIsNotTraced(t *testing.T) {
+	to := collect(t)
+	traces, err := newTracing(TraceOptions{Endpoint: to.URL, Ratio: 1}, "n1", Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endless := strings.Repeat("A", 30_000)
+	followed := traces.server(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) }))
+	followed.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(endless, "/api/v1/whoami", nil))
+	traces.close()
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	if all := strings.Join(to.bodies, "\n"); !strings.Contains(all, `"_OTHER"`) || strings.Contains(all, "AAAA") {
+		t.Errorf("sent: %.600s", all)
+	}
+}
+
 func TestTraceOptionsAreRefusedByName(t *testing.T) {
 	for _, tt := range []struct {
 		o    TraceOptions

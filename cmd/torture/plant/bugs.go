@@ -23,11 +23,11 @@ func losing() []Bug {
 			Mode:   fault.LeaderFailure,
 		},
 		{
-			Name: "fsync-skipped", Module: "github.com/hashicorp/raft-wal", File: "fs/file.go",
-			Old:    "if err := f.File.Sync(); err != nil {",
+			Name: "fsync-skipped", Module: "github.com/hashicorp/raft-wal", File: "segment/writer.go",
+			Old:    "if err := w.wf.Sync(); err != nil {",
 			New:    "if err := error(nil); err != nil {",
 			Breaks: "C2: what was acknowledged is gone after a power cut",
-			Mode:   mix,
+			Mode:   fault.QuorumLoss,
 		},
 		{
 			Name: "failed-append-ignored", File: "replication/wal/log.go",
@@ -37,8 +37,8 @@ func losing() []Bug {
 `,
 			New: `	return nil
 `,
-			Breaks: "C7: a node goes on without the entries that its disk refused",
-			Mode:   mix,
+			Breaks: "a node goes on without the entries that its disk refused",
+			Mode:   fault.DiskFull,
 		},
 		{
 			Name: "receipts-off", File: "replication/submit.go",
@@ -48,7 +48,7 @@ func losing() []Bug {
 	s.Claim = nil
 `,
 			Breaks: "C2: a write that is repeated under its idempotency key happens twice",
-			Mode:   fault.LeaderFailure,
+			Mode:   mix,
 		},
 	}
 }
