@@ -100,6 +100,8 @@ const arrival = 8 * time.Second
 // all, and returns what they were told, and who was told too late, or never. Stop
 // the load before.
 func (l *Load) Watched(ctx context.Context, log *streams.Log) (all []streams.Stream, late []string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*lab.Patience) // with all of them together
+	defer cancel()
 	for _, w := range l.seats.all {
 		matches := log.Matches(w.Filter)
 		if len(matches) == 0 {
