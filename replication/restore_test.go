@@ -173,8 +173,12 @@ func TestATrimmedHistoryIsRestoredWithItsHorizon(t *testing.T) {
 	old, ctx := cluster.leader(), testContext(t)
 	old.write(t, ctx, 200)
 	eventually(t, "the history is trimmed", func() bool { return old.State().Oldest() > 100 })
-	file, _ := backupOf(t, old)
 	at := old.State()
+	file, _ := backupOf(t, old)
+	for at.Oldest() != old.State().Oldest() { // trimmed meanwhile
+		at = old.State()
+		file, _ = backupOf(t, old)
+	}
 	c := restoring(t, file)
 	if _, err := Restore(ctx, c); err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func Open(cfg Config) (*Log, error) {
 	if err := create(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open raft log: %w", err)
 	}
-	if err := checkTail(cfg.Dir); err != nil {
+	if err := mendTail(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open raft log: %w", err)
 	}
 	repaired, err := FinishRotation(cfg.Dir)

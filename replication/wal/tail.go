@@ -23,13 +23,17 @@ const (
 	typeCommit    = 3
 )
 
-// checkTail fails with ErrCorrupt when the newest segment has lost entries that
+// mendTail fails with ErrCorrupt when the newest segment has lost entries that
 // were durable. raft-wal takes all behind a damaged frame for a write that was
 // torn by a crash, and forgets it. Behind such a write there is nothing, so a whole
 // batch there says that it was not one. What cannot be told from a torn write is
 // damage to the last batch, and to the last but one if its commit frame is hit:
 // the caller knows where its log must reach to (Open says why).
-func checkTail(dir string) error {
+//
+// A segment that a crash left half made is removed: raft-wal makes one that is
+// missing, and would write into this one without allocating it, so that the next
+// look took it for cut short.
+func mendTail(dir string) error {
 	tail, err := newestTail(dir)
 	if err != nil || tail == nil {
 		return err
@@ -44,6 +48,9 @@ func checkTail(dir string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", name, ErrCorrupt, err)
+	}
+	if len(content) < int(tail.SizeLimit) {
+		return os.Remove(name)
 	}
 	return nil
 }

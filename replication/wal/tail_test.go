@@ -5,8 +5,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"confman/replication/faults"
 )
@@ -38,7 +40,7 @@ func TestATailThatLostEntriesIsRefusedAndNamed(t *testing.T) {
 		}
 	}
 	l.Close()
-	if err := checkTail(whole); err != nil {
+	if err := mendTail(whole); err != nil {
 		t.Fatalf("untouched: %v", err)
 	}
 	shortened := 0
@@ -47,7 +49,7 @@ func TestATailThatLostEntriesIsRefusedAndNamed(t *testing.T) {
 		path, end := tailFile(t, dir)
 		at := segmentHeader + rnd.IntN(end*3/4-segmentHeader) // not of the last batches
 		faults.FlipBit(t, path, int64(at))
-		err := checkTail(dir)
+		err := mendTail(dir)
 		if err != nil && (!errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path)) {
 			t.Fatalf("byte %d: %v", at, err)
 		}
@@ -123,8 +125,46 @@ func TestATornBatchIsNoDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.Close()
-		if err := checkTail(dir); err != nil {
+		if err := mendTail(dir); err != nil {
 			t.Errorf("torn at byte %d, and written on: %v", torn, err)
+		}
+	}
+}
+
+// A kill between the making of a segment's file and its allocation leaves it short.
+func TestASegmentThatWasHalfMadeIsMadeAgain(t *testing.T) {
+	for _, size := range []int64{0, 10, segmentHeader, 1000} {
+		dir := t.TempDir()
+		l, _ := open(t, dir)
+		if err := l.StoreLogs(entries(1, 20, 1000)); err != nil { // more than a segment: the next one is made
+			t.Fatal(err)
+		}
+		path, end := tailFile(t, dir)
+		for deadline := time.Now().Add(20 * time.Second); end > 0; path, end = tailFile(t, dir) {
+			if runtime.Gosched(); time.Now().After(deadline) {
+				t.Fatalf("%s has entries", path)
+			}
+		}
+		if err := l.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		for next := uint64(21); next < 24; next++ {
+			l, err := Open(Config{Dir: dir, SegmentSize: smallSegment, Fatal: func(error) {}})
+			if err != nil {
+				t.Fatalf("half made with %d bytes, at entry %d: %v", size, next, err)
+			}
+			if err := l.StoreLogs(entries(next, next, 100)); err != nil {
+				t.Fatal(err)
+			}
+			if last, err := l.LastIndex(); err != nil || last != next {
+				t.Fatalf("half made with %d bytes: ends at %d, want %d: %v", size, last, next, err)
+			}
+			if err := l.store.Close(); err != nil { // as a kill leaves it
+				t.Fatal(err)
+			}
 		}
 	}
 }
