@@ -230,6 +230,24 @@ func TestAReplayRepeatsWhatALiveWatchDelivered(t *testing.T) {
 	}
 }
 
+// Events that were written one by one stay so, wherever one write to the client
+// ends and the next begins.
+func TestAReplayJoinsNoTransactions(t *testing.T) {
+	b := newWatchBench(t)
+	for i := range 200 {
+		b.put("pay", "a", strconv.Quote(strings.Repeat("x", 1000+i)))
+	}
+	_, frames, _ := b.replayed("?namespace=pay", "X-Api-Key: "+b.root)
+	if len(frames) < 200 {
+		t.Fatalf("%d events", len(frames))
+	}
+	for _, f := range frames {
+		if strings.Contains(f.raw, `"more":true`) {
+			t.Errorf("goes on: %.60s", f.raw)
+		}
+	}
+}
+
 // Whatever ends a replay that pauses is told at once, or, where it shows only in
 // the history, with the next word of progress.
 func TestAReplayThatPausesIsEnded(t *testing.T) {

@@ -176,6 +176,11 @@ func (p *replay) rest(wait time.Duration) bool {
 // with one write. wait is how long until the next one is; done says that there is
 // none.
 func (p *replay) fill(o *output) (wait time.Duration, done bool, err error) {
+	if p.pending != nil && !p.pending.record.More { // there was no room for it
+		if err := p.flush(o, false); err != nil {
+			return 0, false, err
+		}
+	}
 	for looked := 0; len(o.buf) < writeBytes && looked < turnRecords; looked++ {
 		i, err := p.next()
 		if err != nil {
