@@ -206,11 +206,18 @@ func connectionOf(r *http.Request) *connection {
 	return in
 }
 
+// addressOf is whom a connection is counted for: its address or, of IPv6, the /64
+// that it is in, any address of which its host may take.
 func addressOf(a net.Addr) netip.Addr {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
 	}
-	return netip.Addr{}
+	from := tcp.AddrPort().Addr().Unmap()
+	if from.Is6() && from.IsGlobalUnicast() {
+		return netip.PrefixFrom(from.WithZone(""), 64).Masked().Addr()
+	}
+	return from
 }
 
 // loadCollector shows the port and the queue of the node when it is scraped.

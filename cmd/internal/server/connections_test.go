@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -82,5 +83,16 @@ func TestLimitsThatCannotWorkAreRefused(t *testing.T) {
 	all, perAddress := (&OverloadOptions{}).connections()
 	if all < 64 || perAddress > all || perAddress < all/2 {
 		t.Errorf("%d connections, %d of one address", all, perAddress)
+	}
+}
+
+func TestAHostIsCountedOnceWhateverAddressOfItsNetworkItTakes(t *testing.T) {
+	for remote, want := range map[string]string{
+		"10.0.0.1:1": "10.0.0.1", "[::ffff:10.0.0.1]:1": "10.0.0.1", "[::1]:1": "::1",
+		"[2001:db8:0:1::1]:1": "2001:db8:0:1::", "[2001:db8:0:1:ffff::9]:2": "2001:db8:0:1::", "[2001:db8:0:2::1]:1": "2001:db8:0:2::", "[fe80::1%eth0]:1": "fe80::1%eth0",
+	} {
+		if got := addressOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(remote))).String(); got != want {
+			t.Errorf("%s is counted for %s, want %s", remote, got, want)
+		}
 	}
 }

@@ -41,7 +41,7 @@ func (o *OverloadOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.Exports, "max-exports", admission.DefaultExports, "exports, proofs, verifications and backups served at once, half of them of one principal")
 	f.IntVar(&o.Waiting, "max-waiting", admission.DefaultWaiting, "requests that wait for a change or an index at once, half of them of one principal")
 	f.IntVar(&o.Connections, "max-connections", 0, "connections of clients (default: 30000, or what the memory limit, at 32KiB each, and 3/4 of the open files allow)")
-	f.IntVar(&o.PerAddress, "max-connections-per-address", 0, "of them, those of one remote address (default: 2/3 of --max-connections)")
+	f.IntVar(&o.PerAddress, "max-connections-per-address", 0, "of them, those of one remote address, or one /64 of IPv6 (default: 2/3 of --max-connections)")
 }
 
 // minTransit lets one principal send one transaction of the largest size.
