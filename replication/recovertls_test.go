@@ -13,12 +13,11 @@ func TestARecoveryKnowsWhetherMembersSpokeTLS(t *testing.T) {
 		t.Fatalf("%+v, %v", id, err)
 	}
 	config.ClientTLS = func() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS13} }
-	n := c.start(Config{Member: config.Member, Dir: config.Dir, Peers: config.Peers, ClientTLS: config.ClientTLS}, listen(t, config.Address))
+	c.start(Config{Member: config.Member, Dir: config.Dir, Peers: config.Peers, ClientTLS: config.ClientTLS, tuning: tuning{abrupt: true}}, listen(t, config.Address))
 	eventually(t, "it is noted", func() bool {
 		id, err := readIdentity(raftDir(config.Dir))
 		return err == nil && id.TLS
 	})
-	n.config.tuning.abrupt = true
 	c.stop("n3")
 	if r := recovered(t, config.Dir); !r.TLS {
 		t.Errorf("recovered without TLS: %+v", r)
