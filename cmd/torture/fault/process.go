@@ -78,11 +78,12 @@ func Terminate(name, mode string, whom choose, hold time.Duration) Fault {
 			return Injury{}, err
 		}
 		injury := Injury{Nodes: nodes, Told: true}
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, lab.Patience) // its disk may be slow, and its store merges tables
 		defer cancel()
 		for _, n := range nodes {
 			code, err := n.Term(ctx)
 			if err != nil {
+				n.Signal(syscall.SIGQUIT) // what it hangs in is in its log
 				return injury, err
 			}
 			if code != 0 {
