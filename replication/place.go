@@ -14,7 +14,7 @@ import (
 func (n *Node) findPlace(ctx context.Context) error {
 	members, err := n.Members(ctx)
 	if err != nil {
-		return nil //nolint:nilerror // not part of a cluster: there is no place
+		return nil //nolint:nilerr // not part of a cluster: there is no place
 	}
 	var lost string
 	for _, m := range members {

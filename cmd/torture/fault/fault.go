@@ -93,7 +93,7 @@ func (j *Journal) Strike(ctx context.Context, l *lab.Lab, f Fault, rng *rand.Ran
 	case during != nil:
 		err = during(injury)
 	default:
-		err = wait(ctx, f.Hold)
+		wait(ctx, f.Hold)
 	}
 	e.Healed = time.Now()
 	if failed := Heal(ctx, l, injury, &e); err == nil {
@@ -156,10 +156,9 @@ func restart(ctx context.Context, l *lab.Lab, injury Injury, e *Entry) error {
 }
 
 // wait waits, at most as long as the context lasts: its end ends a fault early.
-func wait(ctx context.Context, long time.Duration) error {
+func wait(ctx context.Context, long time.Duration) {
 	select {
 	case <-time.After(long):
 	case <-ctx.Done():
 	}
-	return nil
 }

@@ -145,15 +145,16 @@ func (t *Trial) Verify(ctx context.Context) error {
 	r.Judge("C8", "published requests", len(record.Published()), h.Live(record.Published()))
 	picture := filepath.Join(t.Dir(), "history.html")
 	r.Judge("C1", "operations on registers", len(record.Operations()), check.Linearizable(record.Operations(), time.Minute, picture))
-	return errors.Join(t.verifyTold(ctx, h), t.verifyNodes(ctx, n, h))
+	t.verifyTold(ctx, h)
+	return t.verifyNodes(ctx, n, h)
 }
 
 // verifyTold checks what streams and reads told.
-func (t *Trial) verifyTold(ctx context.Context, h check.History) error {
+func (t *Trial) verifyTold(ctx context.Context, h check.History) {
 	r, record := t.bench.Report, t.Load.Record
 	log, err := streams.NewLog(h)
 	if err != nil {
-		return nil //nolint:nilerr // a hole, and C2 has found it
+		return // a hole, and C2 has found it
 	}
 	all, late := t.Load.Watched(ctx, log)
 	for _, says := range late {
@@ -167,7 +168,6 @@ func (t *Trial) verifyTold(ctx context.Context, h check.History) error {
 	}
 	r.Judge("C4", "frames of streams", frames, check.Streams(log, all, t.breaks(), log.Head()))
 	r.Judge("C5", "local reads and reads of the past", len(record.Reads()), check.Reads(log, record.Reads()))
-	return nil
 }
 
 // verifyNodes checks what the nodes are like when it is over.
