@@ -1,0 +1,70 @@
+// The open publish requests, known to every page: the rail counts those that wait for whoever is signed in.
+import { computed, signal } from './ui.js';
+import { all } from './api.js';
+import { can, me } from './session.js';
+import { watch } from './live.js';
+import { node } from './api.js';
+
+/** The open requests that the caller may see, newest first; undefined until they are loaded. */
+export const open = signal(undefined);
+
+let stop, timer;
+
+async function load() {
+  try {
+    open.value = await all('/api/v1/publish-requests', { state: 'open', limit: 200 });
+  } catch { /* the frame says how the node is */ }
+}
+
+/** Keeps `open` true for as long as somebody is signed in. */
+export function follow() {
+  stop?.();
+  if (!me.value) { open.value = undefined; return; }
+  const after = node.value.position || 'now';
+  load();
+  const soon = () => { clearTimeout(timer); timer = setTimeout(load, 100); };
+  const begin = (from) => {
+    stop = watch({ events: 'publish-request,namespace.settings-changed,namespace.roles-changed', values: 'none' }, {
+      after: from,
+      onFrame: ({ frame }) => { if (frame === 'event') soon(); },
+      onError: ({ status, reason }) => { if (status !== 401 && reason !== 'revoked' && reason !== 'expired') { soon(); begin('now'); } },
+    });
+  };
+  begin(after);
+}
+
+// The events of a request over several namespaces are told to admins of everything only: for others such requests are asked for again.
+const several = (r) => r.partial || new Set(r.changes.map((c) => c.namespace)).size > 1;
+
+/** Asks again where events do not tell. */
+export const again = () => { if (!can('admin') && open.value?.some(several)) load(); };
+
+/** Whether somebody wrote any of it: then the node does not take that person's approval. */
+export const isAuthor = (request, principal) => request.submittedBy === principal || request.changes.some((c) => c.editedBy === principal);
+
+/** Whether a request waits for a review of whoever is signed in. */
+export function waitsForMe(request) {
+  const who = me.value?.principal;
+  if (!who || request.state !== 'pending_review' || isAuthor(request, who)) return false;
+  if (request.reviews.some((r) => r.reviewer === who && r.decision === 'approved' && r.counts)) return false;
+  return request.changes.some((c) => can('publisher', c.namespace, c.key));
+}
+
+/** Those that wait for whoever is signed in. */
+export const waiting = computed(() => (open.value ?? []).filter(waitsForMe));
+
+/** Open requests that would change one of the same keys: {request, keys}. */
+export function conflicts(request, among = open.value ?? []) {
+  const mine = new Set(request.changes.map((c) => `${c.namespace}\n${c.key}`));
+  return among.filter((r) => r.id !== request.id)
+    .map((r) => ({ request: r, keys: r.changes.filter((c) => mine.has(`${c.namespace}\n${c.key}`)) }))
+    .filter((r) => r.keys.length > 0);
+}
+
+/** Open requests that would change a key. */
+export const about = (namespace, key) => (open.value ?? []).filter((r) => r.changes.some((c) => c.namespace === namespace && c.key === key));
+
+/** What a state is called, and its tone. */
+export const states = {
+  pending_review: ['In review', 'info'], scheduled: ['Scheduled', 'violet'], published: ['Published', 'good'], rejected: ['Rejected', 'bad'], withdrawn: ['Withdrawn', ''],
+};
