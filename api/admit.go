@@ -35,7 +35,7 @@ func (r route) weigh() weight {
 		return weight{long: "replays"}
 	case v1 + "/cluster/backup", v1 + "/cluster/rebuild", v1 + "/audit/proof", v1 + "/audit/verify":
 		return weight{long: exports}
-	case v1 + "/audit", v1 + "/audit/denied", v1 + "/configs", v1 + "/diff", ns + "/audit":
+	case v1 + "/audit", v1 + "/audit/denied", v1 + "/configs", v1 + "/search", v1 + "/diff", ns + "/audit":
 		return weight{kind: admission.Read, cost: costSearch}
 	}
 	switch {

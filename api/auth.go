@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 type bearer struct {
 	credential string // the API key as sent
 	apiKey     events.APIKey
-	ticket     *ticket            // that stands in for the API key, if one does
+	ticket     *ticket            // that stands in for the API key, if one does; or
 	token      string             // of the issuer, as sent
+	session    *identity.Identity // that does, if its cookie was sent
 	identity   *identity.Identity // who bears neither
 	principal  events.Principal
 }
@@ -64,15 +66,13 @@ var errNoCredentials = fmt.Errorf("%w: give an API key as X-Api-Key or as Author
 
 // withoutKey looks for who asks without a key or token.
 func (x *exchange) withoutKey() error {
-	if login := x.Identity.Login; login != nil {
-		who, found, err := login.Session(x.r)
-		if found && err == nil {
-			err = login.CheckOrigin(x.r)
-		}
-		if found || err != nil {
-			x.identity = &who
-			return err
-		}
+	who, found, err := x.Identity.Sessions.Session(x.r)
+	if found && err == nil {
+		err = x.Identity.Sessions.CheckOrigin(x.r)
+	}
+	if found || err != nil {
+		x.takeSession(&who)
+		return err
 	}
 	if x.Identity.Certificates {
 		who, found, err := identity.FromTLS(x.r.TLS, x.Identity.Member)
@@ -139,13 +139,12 @@ func (x *exchange) identifyLater() error {
 
 // identify looks up in the present who asks.
 func (x *exchange) identify() error {
+	if who := cmp.Or(x.identity, x.session); who != nil {
+		if reason, detail := over(who, x.Now()); reason != "" {
+			return fmt.Errorf("%w: %s", errUnauthenticated, detail)
+		}
+	}
 	if x.identity != nil {
-		if !x.identity.Expires.IsZero() && !x.Now().Before(x.identity.Expires) {
-			return fmt.Errorf("%w: the %s of %s expired at %s", errUnauthenticated, x.identity.Via, x.identity.Name, x.identity.Expires.UTC().Format(time.RFC3339))
-		}
-		if stands := x.identity.Stands; stands != nil && !stands() {
-			return fmt.Errorf("%w: the %s of %s is not taken any more", errUnauthenticated, x.identity.Via, x.identity.Name)
-		}
 		x.principal = events.Principal{Name: x.identity.Name, Groups: x.identity.Groups, Book: x.Reader.State()}
 		return nil
 	}
@@ -164,13 +163,20 @@ func (x *exchange) identify() error {
 	return errUnknownKey
 }
 
-// lookUpKey is the API key that the request bears or that lends its ticket.
+// lookUpKey is the API key that the request bears, or that its ticket or session
+// stands for.
 func (x *exchange) lookUpKey() (events.APIKey, bool) {
-	if x.ticket != nil {
-		k := x.Reader.State().APIKey(x.ticket.keyID)
-		return k, k.Revision != 0
+	var id string
+	switch {
+	case x.ticket != nil:
+		id = x.ticket.keyID
+	case x.session != nil:
+		id = x.session.KeyID
+	default:
+		return x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
 	}
-	return x.Reader.State().APIKeyByDigest(events.DigestKey(x.credential))
+	k := x.Reader.State().APIKey(id)
+	return k, k.Revision != 0
 }
 
 // admit takes the request out of the principal's rate.

@@ -300,7 +300,7 @@ func (j *judge) hold(r *http.Request, body []byte, answer *httptest.ResponseReco
 	input := &openapi3filter.RequestValidationInput{
 		Request: request, Options: options,
 		PathParams: map[string]string{
-			"namespace": names.namespace, "key": names.key, "id": names.id, "slug": names.id, "profile": names.id,
+			"namespace": names.namespace, "key": names.key, "id": names.id, "slug": names.id, "profile": names.id, "path": names.id,
 		},
 		Route: &routers.Route{Spec: j.document, Path: found.pattern, PathItem: item, Method: method, Operation: item.GetOperation(method)},
 	}

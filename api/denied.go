@@ -96,7 +96,7 @@ func (x *exchange) attempt() wire.Denied {
 	case d.Principal != "":
 	case x.identity != nil:
 		d.Principal = x.identity.Name
-	case x.credential != "" || x.ticket != nil:
+	case x.credential != "" || x.ticket != nil || x.session != nil:
 		if k, ok := x.lookUpKey(); ok { // it expired or was revoked
 			d.Principal, d.KeyID = k.Principal, k.ID
 		}
@@ -190,10 +190,14 @@ func (x *exchange) deniedStream() *deniedStream {
 	return &deniedStream{x.Denials.Log, x.attempt()}
 }
 
-// ended records the end of a stream whose caller lost the right to it.
+// ended records the end of a stream whose caller lost the right to it, unless it
+// gave it up.
 func (s *deniedStream) ended(why *streaming.End) {
 	switch why.Reason {
 	case streaming.ReasonRevoked, streaming.ReasonExpired:
+		if why.Detail == signedOut {
+			return
+		}
 		s.record(http.StatusUnauthorized, why.Detail)
 	case streaming.ReasonForbidden:
 		s.record(http.StatusForbidden, why.Detail)

@@ -25,7 +25,8 @@
 // A watch (watch.go) is a read until it begins; from there package streaming
 // serves it, over the history that source.go shows it, with the rights that the
 // API key has at each moment (rights.go). A ticket (ticket.go) stands in for the
-// key where a browser cannot send it.
+// key where a browser cannot send it, and a session (session.go) where somebody
+// signed in with it.
 //
 // Whatever goes wrong is an error of package events or one of the few of this
 // package; problem.go holds the one table from errors to statuses.

@@ -29,9 +29,8 @@ func (x *exchange) handOver(leader string) {
 		x.fail(fmt.Errorf("forwarded here, but %s leads: %w", leader, events.ErrUnavailable))
 		return
 	}
-	certified := x.identity != nil && x.identity.Via == identity.ViaCertificate // which cannot be passed on
-	if x.Forward != nil && !certified {
-		x.forward(leader)
+	if carry := x.carrier(); carry != nil {
+		x.forward(leader, carry)
 		return
 	}
 	x.set("Location", x.Scheme+"://"+leader+x.r.URL.RequestURI())
@@ -39,8 +38,21 @@ func (x *exchange) handOver(leader string) {
 	_ = x.send(http.StatusTemporaryRedirect, "", nil)
 }
 
+// carrier carries the request to the leader; nil: the caller is redirected. A browser
+// that is redirected does not take its cookie along, so a session's are always
+// carried; a certificate cannot be.
+func (x *exchange) carrier() http.RoundTripper {
+	switch {
+	case x.identity != nil && x.identity.Via == identity.ViaCertificate:
+		return nil
+	case x.Forward == nil && x.bySession():
+		return x.Outside.Members
+	}
+	return x.Forward
+}
+
 // forward has the leader answer, in our name.
-func (x *exchange) forward(leader string) {
+func (x *exchange) forward(leader string, carry http.RoundTripper) {
 	if x.r.ContentLength > x.transactionBody() {
 		x.fail(tooLong(x.transactionBody()))
 		return
@@ -73,10 +85,14 @@ func (x *exchange) forward(leader string) {
 		x.mayRead(time.Now(), size)
 	}
 	proxy := httputil.ReverseProxy{
-		Transport: x.Forward,
+		Transport: carry,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = x.Scheme, leader, ""
 			p.Out.Header.Set(headerForwarded, x.NodeID)
+			if x.bySession() { // whose origin was checked here, where the browser's Host is known
+				p.Out.Header.Del("Origin")
+				p.Out.Header.Del("Sec-Fetch-Site")
+			}
 			p.Out.Header.Set(wire.HeaderCorrelationID, x.correlation)
 		},
 		ModifyResponse: func(r *http.Response) error {

@@ -10,15 +10,6 @@ import (
 	"confman/events"
 )
 
-// index answers GET /.
-func (x *exchange) index() error {
-	return x.send(http.StatusOK, "text/plain; charset=utf-8", []byte("Confman "+x.Version+`: a distributed, governed configuration service.
-
-The API is described in /openapi.yaml and /openapi.json; it is under /api/v1 and needs an API key (X-Api-Key).
-/health and /health/ready say how this node is, /metrics measures it.
-`))
-}
-
 // health answers GET /health: the process answers, nothing more.
 func (x *exchange) health() error {
 	x.set("Cache-Control", "no-store")

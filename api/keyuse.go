@@ -30,7 +30,7 @@ func (x *exchange) noteKey() {
 // noteForwarded notes the use of a key that the leader took, which noted this node
 // for the client a moment before.
 func (x *exchange) noteForwarded(status int) {
-	if x.Identity.Uses == nil || x.credential == "" || status == http.StatusUnauthorized {
+	if x.Identity.Uses == nil || x.credential == "" && x.session == nil || status == http.StatusUnauthorized {
 		return
 	}
 	if k, ok := x.lookUpKey(); ok && k.Usable(x.Now()) {

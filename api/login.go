@@ -22,8 +22,5 @@ func (x *exchange) beginLogin() error { return x.login((*identity.Login).Begin) 
 // finishLogin answers GET /auth/callback.
 func (x *exchange) finishLogin() error { return x.login((*identity.Login).Finish) }
 
-// logout answers POST /auth/logout.
-func (x *exchange) logout() error { return x.login((*identity.Login).End) }
-
 // describeLogin answers GET /auth/config.
 func (x *exchange) describeLogin() error { return x.login((*identity.Login).Describe) }

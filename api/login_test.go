@@ -31,11 +31,18 @@ func newGate(t *testing.T, change ...func(*Config)) (*bench, *issuertest.Issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	login, err := identity.NewLogin(identity.LoginConfig{Issuer: issuer, Secret: []byte("the secret of all members")})
+	secret := []byte("the secret of all members")
+	sessions, err := identity.NewSessions(identity.SessionsConfig{Secret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newWatchBench(t, append([]func(*Config){func(c *Config) { c.Identity = Identity{Issuer: issuer, Login: login, Certificates: true} }}, change...)...)
+	login, err := identity.NewLogin(identity.LoginConfig{Issuer: issuer, Sessions: sessions, Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newWatchBench(t, append([]func(*Config){func(c *Config) {
+		c.Identity = Identity{Issuer: issuer, Sessions: sessions, Login: login, Certificates: true}
+	}}, change...)...)
 	b.put("pay", "a", "1")
 	b.do("PUT", policyPath("pay", "roles"), `{"grants":[{"role":"editor","group":"dev"},{"role":"viewer","principal":"robot"}]}`).is(200)
 	at.SignIn(map[string]any{"sub": "1", "email": "ann@example.com", "groups": []string{"dev"}})

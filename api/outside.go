@@ -11,8 +11,11 @@ import (
 // then say what they lack.
 type Outside struct {
 	// Members carries questions to the other members, with the credentials of
-	// whoever asks; nil: they count as silent.
+	// whoever asks, and writes of sessions to the leader; nil: they count as silent,
+	// and such writes are redirected.
 	Members http.RoundTripper
+	// Figures are what this node remembers of itself; nil: nothing.
+	Figures Figures
 	// Webhooks tells how deliveries go; nil: 503.
 	Webhooks Deliveries
 }

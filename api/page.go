@@ -46,7 +46,7 @@ func (x *exchange) page(defaultRows int) (page, error) {
 // listID tells lists apart by all that decides what is in them.
 func (x *exchange) listID() uint32 {
 	id := []byte(x.endpoint.pattern + "\x00" + x.names.namespace + "\x00" + x.names.key)
-	for _, name := range []string{"prefix", "resolve", "at", "namespace", "exact", "key", "actor", "action", "request", "correlation", "transaction", "since", "until", "after", "before", "order", "state", "mine", "principal", "reason"} {
+	for _, name := range []string{"prefix", "resolve", "at", "namespace", "exact", "key", "actor", "action", "request", "correlation", "transaction", "since", "until", "after", "before", "order", "state", "mine", "principal", "reason", "q", "in"} {
 		id = append(id, 0)
 		id = append(id, x.query.Get(name)...)
 	}

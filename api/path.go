@@ -10,11 +10,14 @@ import (
 // namespacesPath begins the paths whose names may contain slashes.
 const namespacesPath = "/api/v1/namespaces/"
 
+// anyPath ends a pattern that matches whatever follows, slashes and all.
+const anyPath = "{path}"
+
 // names are what a path addresses, decoded and checked.
 type names struct {
 	namespace string
 	key       string
-	id        string // of an API key, a member, a problem, a profile
+	id        string // of an API key, a member, a problem, a profile; what follows the root of a tree, judged by nobody
 }
 
 // resource is what one pattern addresses.
@@ -29,6 +32,7 @@ type resource struct {
 // match a name with raw slashes (hence no patterns of its kind either).
 type paths struct {
 	fixed map[string]*resource // patterns without a name, by the whole path
+	trees map[string]*resource // patterns that end in {path}, by what is before it
 	named []*resource          // one {id} each
 	// Patterns below a namespace by their collection, "" for the namespace
 	// itself: as a whole, and with a key.
@@ -37,7 +41,7 @@ type paths struct {
 }
 
 func newPaths() *paths {
-	return &paths{fixed: map[string]*resource{}, whole: map[string]*resource{}, keyed: map[string]*resource{}}
+	return &paths{fixed: map[string]*resource{}, trees: map[string]*resource{}, whole: map[string]*resource{}, keyed: map[string]*resource{}}
 }
 
 // add files a resource under its pattern.
@@ -48,6 +52,8 @@ func (p *paths) add(r *resource) {
 		p.keyed[strings.TrimPrefix(collection, "/")] = r
 	case ok:
 		p.whole[strings.TrimPrefix(below, "/")] = r
+	case strings.HasSuffix(r.pattern, anyPath):
+		p.trees[strings.TrimSuffix(r.pattern, anyPath)] = r
 	case strings.Contains(r.pattern, "{"):
 		p.named = append(p.named, r)
 	default:
@@ -68,6 +74,11 @@ func (p *paths) find(u *url.URL) (*resource, names, error) {
 	}
 	if below, ok := strings.CutPrefix(raw, namespacesPath); ok {
 		return p.findBelow(below, escaped)
+	}
+	for root, r := range p.trees {
+		if strings.HasPrefix(raw, root) {
+			return r, names{id: u.Path[len(root):]}, nil
+		}
 	}
 	segments, err := segmentsOf(raw, escaped)
 	if err != nil {

@@ -36,6 +36,12 @@ func TestPathsAddress(t *testing.T) {
 		{"/health/ready", "/health/ready", "", "", ""},
 		{"/debug/pprof/", "/debug/pprof/", "", "", ""},
 		{"/debug/pprof/heap", "/debug/pprof/{profile}", "", "", "heap"},
+		{"/ui/", "/ui/", "", "", ""},
+		{"/ui/browse/teams/pay", "/ui/{path}", "", "", "browse/teams/pay"},
+		{"/ui/browse/teams%2Fpay/", "/ui/{path}", "", "", "browse/teams/pay/"},
+		{"/ui//../%2e%2e/%00%ff", "/ui/{path}", "", "", "//../../\x00\xff"[1:]},
+		{"/dashboard/lib/api.js", "/dashboard/{path}", "", "", "lib/api.js"},
+		{"/dashboard/../health", "/dashboard/{path}", "", "", "../health"},
 		{"/api/v1/keys/ab%2Fc", "/api/v1/keys/{id}", "", "", "ab/c"},
 		{ns + "pay", ns + "{namespace}", "pay", "", ""},
 		{ns + "teams/pay", ns + "{namespace}", "teams/pay", "", ""},
@@ -69,6 +75,9 @@ func TestPathsThatAddressNothingAreRefused(t *testing.T) {
 		word string
 	}{
 		{"/nowhere", events.ErrNotFound, ""},
+		{"/ui", events.ErrNotFound, ""},
+		{"/uix/browse", events.ErrNotFound, ""},
+		{"/%75i/browse", events.ErrNotFound, ""},
 		{"/api/v1/nowhere", events.ErrNotFound, ""},
 		{"/api/v1/keys/a/b", events.ErrNotFound, ""},
 		{ns + "pay/roles/a", events.ErrNotFound, ""},

@@ -80,8 +80,14 @@ func nodeRows() matrix {
 	for _, path := range []string{"/", "/health", "/health/ready", "/metrics", "/openapi.yaml", "/openapi.json", "/confman.js"} {
 		rows["GET "+path] = []probe{{path: path, may: everybody}}
 	}
+	rows["GET /ui/"] = []probe{{path: "/ui/", may: everybody}}
+	rows["GET /ui/{path}"] = []probe{{path: "/ui/browse/teams/pay", may: everybody}}
+	rows["GET /dashboard/{path}"] = []probe{{path: "/dashboard/vendor/preact.js", may: everybody}}
 	rows["GET /problems/{slug}"] = []probe{{path: "/problems/conflict", may: everybody}}
-	for _, name := range []string{"GET /auth/login", "GET /auth/callback", "POST /auth/logout", "GET /auth/config"} {
+	rows["GET /auth/session"] = []probe{{path: "/auth/session", may: everybody}}
+	rows["POST /auth/session"] = []probe{{path: "/auth/session", body: `{"key":""}`, may: everybody, ends: 400}} // judged by the key in it
+	rows["POST /auth/logout"] = []probe{{path: "/auth/logout", may: everybody}}
+	for _, name := range []string{"GET /auth/login", "GET /auth/callback", "GET /auth/config"} {
 		_, path, _ := strings.Cut(name, " ")
 		rows[name] = []probe{{path: path, may: everybody, ends: 404}} // nobody logs in here
 	}
@@ -89,6 +95,7 @@ func nodeRows() matrix {
 		"GET /debug/pprof/":                    {{path: "/debug/pprof/"}},
 		"GET /debug/pprof/{profile}":           {{path: "/debug/pprof/threadcreate?debug=1"}},
 		"GET /api/v1/cluster":                  {{path: "/api/v1/cluster"}},
+		"GET /api/v1/cluster/figures":          {{path: "/api/v1/cluster/figures"}},
 		"POST /api/v1/cluster/members":         {{path: "/api/v1/cluster/members", body: `{"id":"n9","address":"h:1"}`}},
 		"DELETE /api/v1/cluster/members/{id}":  {{path: "/api/v1/cluster/members/n9"}},
 		"POST /api/v1/cluster/transfer-leader": {{path: "/api/v1/cluster/transfer-leader"}},
@@ -120,6 +127,12 @@ func (w *world) readRows() matrix {
 		"GET /api/v1/configs": {{
 			path: "/api/v1/configs", may: everybody, shows: of("", "value"), only: []string{"value", "old"},
 		}},
+		"GET /api/v1/search": {
+			{path: "/api/v1/search?in=keys&q=/", may: everybody, shows: of("", "value"), only: []string{"value", "old"}},
+			{path: "/api/v1/search?q=/&namespace=" + here, may: everybody, only: []string{"value", "old"}, shows: func(s secret, p person) bool {
+				return beneath(s.namespace, here) && of("", "value")(s, p)
+			}},
+		},
 		"GET /api/v1/namespaces/{namespace}/config": {
 			{path: under(here, "/config"), may: visitors(here), shows: of(here, "value", "comment", "value comment"), only: []string{"value", "old"}},
 			{path: under(here, "/config?prefix=web/"), may: visitors(here), only: []string{"value"}, shows: func(s secret, p person) bool {
@@ -229,7 +242,10 @@ func accessRows() matrix {
 			{path: "/api/v1/keys", body: key("rita"), may: person.isRoot}, // whom roles name
 		},
 		"DELETE /api/v1/keys/{id}": {{path: "/api/v1/keys/key-pay", may: on(events.Admin, here, "")}},
-		"POST /api/v1/validate":    {{path: "/api/v1/validate", body: `{"schema":{},"value":1}`, may: everybody}},
+		"POST /api/v1/validate": {
+			{path: "/api/v1/validate", body: `{"schema":{},"value":1}`, may: everybody},
+			{path: "/api/v1/validate", body: `{"namespace":"` + here + `","changes":[{"key":"db/live","value":1},{"key":"web/live","value":1}]}`, may: both(on(events.Editor, here, "db/live"), on(events.Editor, here, "web/live"))},
+		},
 		"GET /api/v1/access/explain": {
 			{path: "/api/v1/access/explain?principal=rita&namespace=" + here, may: on(events.Admin, here, "")},
 			{path: "/api/v1/access/explain?principal=rita&namespace=" + here + "&key=db/live", may: on(events.Admin, here, "")},

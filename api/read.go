@@ -20,7 +20,7 @@ const defaultWait = 5 * time.Second
 // parseQuery reads the query. No parameter has a meaning when given twice, but
 // for the namespaces of a watch and groups.
 func (x *exchange) parseQuery() error {
-	if x.r.URL.RawQuery == "" {
+	if x.r.URL.RawQuery == "" || strings.HasSuffix(x.endpoint.pattern, anyPath) { // which is the page's own
 		return nil
 	}
 	query, err := url.ParseQuery(x.r.URL.RawQuery)

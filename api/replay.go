@@ -41,9 +41,9 @@ func (x *exchange) replay() error {
 	if x.prefers(wire.MediaSSE, wire.MediaNDJSON) == wire.MediaNDJSON {
 		encoding = streaming.NDJSON
 	}
-	conn, err := x.streams.Connect(x.caller(), encoding)
+	conn, err := x.connect(encoding)
 	if err != nil {
-		return unauthenticated(err)
+		return err
 	}
 	if x.r.Method == http.MethodHead {
 		conn.Close()

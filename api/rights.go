@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -16,6 +17,7 @@ type rights struct {
 	server   *Server
 	keyID    string             // of the API key, or
 	identity *identity.Identity // who bears none
+	session  *identity.Identity // that stands for the API key, if one does
 	ticket   time.Time          // when the ticket that lends them expires; zero: none does
 	now      atomic.Pointer[granted]
 }
@@ -28,14 +30,15 @@ type granted struct {
 // Renew looks the caller up in the present.
 func (r *rights) Renew() error {
 	now := r.server.Now()
+	ends := r.ticket
+	if who := cmp.Or(r.identity, r.session); who != nil {
+		if reason, detail := over(who, now); reason != "" {
+			return &streaming.End{Reason: reason, Detail: detail}
+		}
+		ends = earlier(ends, who.Expires)
+	}
 	if who := r.identity; who != nil {
-		if !who.Expires.IsZero() && !now.Before(who.Expires) {
-			return expired("the %s of %s expired at %s", who.Via, who.Name, who.Expires)
-		}
-		if who.Stands != nil && !who.Stands() {
-			return &streaming.End{Reason: streaming.ReasonRevoked, Detail: fmt.Sprintf("the %s of %s is not taken any more", who.Via, who.Name)}
-		}
-		r.now.Store(&granted{events.Principal{Name: who.Name, Groups: who.Groups, Book: rolesNow{r.server}}, who.Expires})
+		r.now.Store(&granted{events.Principal{Name: who.Name, Groups: who.Groups, Book: rolesNow{r.server}}, ends})
 		return nil
 	}
 	k := r.server.Reader.State().APIKey(r.keyID)
@@ -47,7 +50,7 @@ func (r *rights) Renew() error {
 	case !r.ticket.IsZero() && !now.Before(r.ticket):
 		return expired("%s %s expired at %s", "the ticket of API key", k.ID, r.ticket)
 	}
-	r.now.Store(&granted{k.Bearer(rolesNow{r.server}), earlier(k.ExpiresAt, r.ticket)})
+	r.now.Store(&granted{k.Bearer(rolesNow{r.server}), earlier(k.ExpiresAt, ends)})
 	return nil
 }
 

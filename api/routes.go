@@ -36,6 +36,9 @@ func (r route) unlimited() bool {
 func webRoutes() []route {
 	return []route{
 		{get, "/", anyone, all, false, (*exchange).index},
+		{get, "/ui/", anyone, all, false, (*exchange).dashboardPage},
+		{get, "/ui/" + anyPath, anyone, all, false, (*exchange).dashboardPage},
+		{get, "/dashboard/" + anyPath, anyone, all, false, (*exchange).dashboardFile},
 		{get, "/health", anyone, all, false, (*exchange).health},
 		{get, "/health/ready", anyone, all, false, (*exchange).ready},
 		{get, "/metrics", anyone, all, false, (*exchange).metrics},
@@ -45,6 +48,8 @@ func webRoutes() []route {
 		{get, "/problems/{slug}", anyone, all, false, (*exchange).problemPage},
 		{get, "/auth/login", anyone, all, false, (*exchange).beginLogin},
 		{get, "/auth/callback", anyone, all, false, (*exchange).finishLogin},
+		{get, "/auth/session", anyone, all, false, (*exchange).showSession},
+		{post, "/auth/session", anyone, all, false, (*exchange).signIn},
 		{post, "/auth/logout", anyone, all, false, (*exchange).logout},
 		{get, "/auth/config", anyone, all, false, (*exchange).describeLogin},
 		{get, "/debug/pprof/", root, all, false, (*exchange).profile},
@@ -119,6 +124,7 @@ func otherRoutes() []route {
 		{post, v1 + "/webhooks/{id}/resend", holder, all, true, (*exchange).resendDelivery},
 
 		{get, v1 + "/configs", holder, all, false, (*exchange).listAllEntries},
+		{get, v1 + "/search", holder, all, false, (*exchange).search},
 		{post, v1 + "/transactions", holder, all, true, (*exchange).transact},
 		{get, v1 + "/audit", holder, all, false, (*exchange).audit},
 		{get, v1 + "/audit/denied", root, all, false, (*exchange).listDenied},
@@ -140,6 +146,7 @@ func otherRoutes() []route {
 		{get, v1 + "/whoami", holder, all, false, (*exchange).whoami},
 
 		{get, v1 + "/cluster", root, all, false, (*exchange).cluster},
+		{get, v1 + "/cluster/figures", root, all, false, (*exchange).figures},
 		{post, v1 + "/cluster/members", root, all, true, (*exchange).addMember},
 		{del, v1 + "/cluster/members/{id}", root, all, true, (*exchange).removeMember},
 		{post, v1 + "/cluster/transfer-leader", root, all, true, (*exchange).transferLeader},

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"confman/api/admission"
+	"confman/api/dashboard"
 	"confman/api/identity"
 	"confman/events"
 	"confman/streaming"
@@ -56,6 +57,8 @@ type Limits struct {
 	Rules events.Rules  // the sizes that the rules allow
 	Wait  time.Duration // the longest a request may ask to wait; default 60 s
 	Audit int           // the most events that one page of an audit looks at; default 20,000
+	// Search is the most entries that one page of a search looks at; default 100,000.
+	Search int
 
 	Admission admission.Config // how much at once; see there. Its Now and Waited are set here.
 	// Crowded says why a connection is one too many. It is served what anybody may
@@ -69,9 +72,10 @@ type Limits struct {
 // Identity says who besides the bearers of API keys may ask. The zero value: nobody,
 // and everybody as often as they like.
 type Identity struct {
-	Issuer       *identity.Issuer // of tokens
-	Login        *identity.Login  // of browsers; with Issuer
-	Certificates bool             // of clients, verified by the listener
+	Issuer       *identity.Issuer   // of tokens
+	Sessions     *identity.Sessions // of browsers; default: of Web.TicketSecret, for 8 h
+	Login        *identity.Login    // of browsers at the issuer; with Issuer, and of Sessions
+	Certificates bool               // of clients, verified by the listener
 	// Member tells certificates of the cluster's members, who are nobody here.
 	Member func(*tls.ConnectionState) bool
 	// Trusted tells whether the certificate of a connection, which may be old, would
@@ -83,11 +87,12 @@ type Identity struct {
 
 // Web is what browsers are allowed.
 type Web struct {
-	CORSOrigins  []string // "https://host[:port]", or "*" for all; default none
-	AllowedHosts []string // host names, without ports, that requests for data may address; default all
+	Dashboard    *dashboard.Site // default: the one that is built in
+	CORSOrigins  []string        // "https://host[:port]", or "*" for all; default none
+	AllowedHosts []string        // host names, without ports, that requests for data may address; default all
 	// TicketSecret is the same on all nodes of the cluster and after a restart;
-	// tickets for watches are signed with a key made of it. At least 16 bytes;
-	// required.
+	// tickets for watches are signed with a key made of it, and sessions sealed with
+	// another. At least 16 bytes; required.
 	TicketSecret []byte
 }
 
@@ -128,6 +133,12 @@ func New(c Config) (*Server, error) {
 	if s.tickets, err = newTickets(c.Web.TicketSecret); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
+	if s.Identity.Sessions == nil {
+		s.Identity.Sessions, err = identity.NewSessions(identity.SessionsConfig{Secret: c.Web.TicketSecret, Now: c.Now, Random: c.Random, Log: c.Log})
+		if err != nil {
+			return nil, fmt.Errorf("api: %w", err)
+		}
+	}
 	s.streams, err = streaming.New(streaming.Config{
 		Hub: c.Hub, Source: source{s}, AppendEntry: appendShown, Limits: c.Limits.Watches,
 		Log: c.Log, Now: c.Now, Random: rand.Int64N,
@@ -156,12 +167,14 @@ func (c *Config) check() error {
 		return errors.New("config: Registry, Now, NewID and Random are required")
 	case len(c.Web.TicketSecret) < minTicketSecret:
 		return fmt.Errorf("config: Web.TicketSecret has %d bytes, want %d or more", len(c.Web.TicketSecret), minTicketSecret)
-	case c.Limits.Wait < 0, c.Limits.Audit < 0, c.Limits.Ticket < 0:
+	case c.Limits.Wait < 0, c.Limits.Audit < 0, c.Limits.Search < 0, c.Limits.Ticket < 0:
 		return errors.New("config: limits are not negative")
 	}
 	c.Scheme = cmp.Or(c.Scheme, "http")
+	c.Web.Dashboard = cmp.Or(c.Web.Dashboard, dashboard.New(nil))
 	c.Limits.Wait = cmp.Or(c.Limits.Wait, time.Minute)
 	c.Limits.Audit = cmp.Or(c.Limits.Audit, 20_000)
+	c.Limits.Search = cmp.Or(c.Limits.Search, 100_000)
 	c.Limits.Ticket = cmp.Or(c.Limits.Ticket, 12*time.Hour)
 	c.Limits.Rules.MaxValueBytes = cmp.Or(c.Limits.Rules.MaxValueBytes, events.DefaultMaxValueBytes)
 	c.Limits.Rules.MaxProposalBytes = cmp.Or(c.Limits.Rules.MaxProposalBytes, events.DefaultMaxProposalBytes)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,9 +26,9 @@ func (x *exchange) watch() error {
 	if err != nil {
 		return err
 	}
-	conn, err := x.streams.Connect(x.caller(), encoding)
+	conn, err := x.connect(encoding)
 	if err != nil {
-		return unauthenticated(err)
+		return err
 	}
 	if encoding != streaming.WebSocket || x.opensWatch() {
 		err := conn.Watch(x.r.Context(), subscription)
@@ -174,11 +175,15 @@ func (x *exchange) filter(query url.Values) (streaming.Filter, error) {
 
 // caller is whose watches these are.
 func (x *exchange) caller() streaming.Caller {
-	r := &rights{server: x.Server, keyID: x.apiKey.ID, identity: x.identity}
+	r := &rights{server: x.Server, keyID: x.apiKey.ID, identity: x.identity, session: x.session}
 	if x.ticket != nil {
 		r.ticket = x.ticket.expires
 	}
-	return streaming.Caller{Principal: x.principal.Name, KeyID: x.apiKey.ID, Remote: x.r.RemoteAddr, Rights: r}
+	caller := streaming.Caller{Principal: x.principal.Name, KeyID: x.apiKey.ID, Remote: x.r.RemoteAddr, Rights: r}
+	if x.bySession() {
+		caller.Session = cmp.Or(x.session, x.identity).Session
+	}
+	return caller
 }
 
 // decodeOp reads a message of a WebSocket's client.

@@ -51,6 +51,9 @@ func (x *exchange) createTicket() error {
 		return err
 	}
 	expires := earlier(x.Now().Add(x.Limits.Ticket), x.apiKey.ExpiresAt).UTC().Truncate(time.Second)
+	if x.session != nil {
+		expires = earlier(expires, x.session.Expires)
+	}
 	sealed, err := x.tickets.seal(ticket{keyID: x.apiKey.ID, expires: expires, filter: f})
 	if err != nil {
 		return err
@@ -94,6 +97,9 @@ func (x *exchange) administersAll(namespaces []string) bool {
 	}
 	return !slices.ContainsFunc(namespaces, func(n string) bool { return !x.principal.Can(events.Admin, n, "") })
 }
+
+// WatchStats counts what this node's watches do and did.
+func (s *Server) WatchStats() streaming.Stats { return s.streams.Stats() }
 
 func (x *exchange) wireWatching(w streaming.Watching) wire.Watching {
 	kinds := w.Filter.Events

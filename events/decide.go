@@ -93,7 +93,7 @@ func (r Rules) maxProposalBytes() int {
 // present is already as the command wants it. The error is a refusal, a
 // [*LevelError] where the history is at too low a level for the events.
 func (r Rules) Decide(view View, c Command, s Stamp) (Proposal, error) {
-	d := &decision{rules: r, view: view, stamp: s, guarded: map[Subject]bool{}, ensured: map[string]bool{}}
+	d := r.begin(view, s)
 	if err := c.decide(d); err != nil {
 		return Proposal{}, err
 	}
@@ -101,6 +101,10 @@ func (r Rules) Decide(view View, c Command, s Stamp) (Proposal, error) {
 		return Proposal{}, err
 	}
 	return d.proposal()
+}
+
+func (r Rules) begin(view View, s Stamp) *decision {
+	return &decision{rules: r, view: view, stamp: s, guarded: map[Subject]bool{}, ensured: map[string]bool{}}
 }
 
 // proposal is what the decision comes to, if it is not too much for one.

@@ -14,6 +14,7 @@ const (
 	direct     mandate = iota // somebody writes
 	published                 // a publish request that was reviewed, or bypassed
 	rolledBack                // a publisher brings back what there was
+	considered                // nobody changes anything yet
 )
 
 // edit is what an entry is to become: a value, or nothing.
@@ -35,17 +36,26 @@ func (d *decision) oversee() error {
 	if d.view.PoliciesRevision() == 0 {
 		return nil // nobody ever said anything about changes
 	}
-	if d.mandate == direct {
-		if err := d.mayWrite(edits); err != nil {
+	for err := range d.objections(edits) {
+		if err != nil {
 			return err
 		}
 	}
-	if d.mandate != published {
-		if err := d.hasRoom(); err != nil {
-			return err
+	return nil
+}
+
+// objections yields what each rule says of all that the decision changes: nil, or a
+// refusal.
+func (d *decision) objections(edits []edit) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		if d.mandate == direct && !yield(d.mayWrite(edits)) {
+			return
 		}
+		if d.mandate != published && !yield(d.hasRoom()) {
+			return
+		}
+		yield(d.judge(edits))
 	}
-	return d.judge(edits)
 }
 
 // editsOf are the changes of entries among events.

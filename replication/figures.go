@@ -33,6 +33,25 @@ type MemberFigures struct {
 	Known   bool      // whether Lag is: false while it has never answered this process
 }
 
+// LeaderChange is the beginning of a leader's term as this node saw it.
+type LeaderChange struct {
+	Time   time.Time
+	Term   uint64
+	Leader string // its ID
+}
+
+// maxLeaderChanges is how many are remembered.
+const maxLeaderChanges = 100
+
+// LeaderChanges are the latest that this node has seen since its start, at most 100,
+// oldest first. They are not to be changed.
+func (n *Node) LeaderChanges() []LeaderChange {
+	if changes := n.notices.begun.Load(); changes != nil {
+		return *changes
+	}
+	return nil
+}
+
 // figuresAge is how old an answer of Figures may be: asking touches files.
 const figuresAge = time.Second
 

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,7 @@ type notices struct {
 	changes    atomic.Uint64 // of the leader that this node knows
 	leadsSince atomic.Int64  // UnixNano; 0 while this node does not lead
 	figures    atomic.Pointer[Figures]
+	begun      atomic.Pointer[[]LeaderChange] // the latest, oldest first; replaced, never changed
 
 	// The notices' goroutine's own.
 	leader     raft.ServerID // the last one known
@@ -98,6 +100,7 @@ func (s *notices) follow(leader Member, e *engine, now time.Time) {
 		s.noQuorum = false
 		s.log.Info().Stringer("after", now.Sub(s.leaderless).Round(time.Millisecond)).Msg("quorum is back")
 	}
+	s.begins(LeaderChange{now, e.raft.CurrentTerm(), leader.ID})
 	known := s.leaderless.IsZero()
 	s.leaderless = time.Time{}
 	if id != s.leader {
@@ -109,6 +112,19 @@ func (s *notices) follow(leader Member, e *engine, now time.Time) {
 	if s.members == nil {
 		s.log.Info().Str("leader", leader.ID).Str("address", leader.Address).Uint64("term", e.raft.CurrentTerm()).Msg("following")
 	}
+}
+
+// begins notes that a leader's term has begun, once.
+func (s *notices) begins(c LeaderChange) {
+	var changes []LeaderChange
+	if known := s.begun.Load(); known != nil {
+		changes = *known
+	}
+	if n := len(changes); n > 0 && changes[n-1].Leader == c.Leader && changes[n-1].Term == c.Term {
+		return
+	}
+	changes = append(slices.Clone(changes[max(0, len(changes)+1-maxLeaderChanges):]), c)
+	s.begun.Store(&changes)
 }
 
 // lookForQuorum says when there was no leader for so long that it is no election

@@ -178,3 +178,26 @@ func (c *testCluster) revive(n *testNode) {
 	c.t.Helper()
 	c.start(Config{Member: n.config.Member, Dir: n.dir, Peers: n.config.Peers}, listen(c.t, n.config.Address))
 }
+
+func TestTheLatestLeadersAreRememberedEachOnce(t *testing.T) {
+	var n Node
+	n.notices = &notices{}
+	if got := n.LeaderChanges(); len(got) > 0 {
+		t.Errorf("before any: %v", got)
+	}
+	began := time.Unix(1000, 0)
+	for term := uint64(1); term <= 250; term++ {
+		c := LeaderChange{began.Add(time.Duration(term) * time.Second), term, "n1"}
+		before := n.LeaderChanges()
+		kept := slices.Clone(before)
+		n.notices.begins(c)
+		n.notices.begins(LeaderChange{c.Time.Add(1), c.Term, c.Leader}) // heard of again
+		if !slices.Equal(before, kept) {
+			t.Fatal("what was read before has changed")
+		}
+		got := n.LeaderChanges()
+		if want := int(min(term, maxLeaderChanges)); len(got) != want || got[want-1] != c || got[0].Term != term-uint64(want)+1 {
+			t.Fatalf("after term %d: %v", term, got)
+		}
+	}
+}

@@ -60,6 +60,7 @@ type Rights interface {
 type Caller struct {
 	Principal string
 	KeyID     string
+	Session   string // ID of the session that it came with; empty: with none
 	Remote    string // address, for lists
 	Rights    Rights
 }

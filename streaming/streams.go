@@ -190,6 +190,15 @@ func (s *Streams) Drain(ctx context.Context) {
 	<-s.empty
 }
 
+// End ends the connections of a session.
+func (s *Streams) End(session string, why *End) {
+	for _, c := range s.all() {
+		if c.caller.Session == session {
+			c.end(why)
+		}
+	}
+}
+
 // positionAt is the position of an index that this node has reached.
 func (s *Streams) positionAt(index uint64) (events.Position, error) {
 	if i := s.Hub.tail.at(index); i != nil {

@@ -76,21 +76,37 @@ func issuerOf(t *testing.T, at *issuertest.Issuer, c *clock, with func(*identity
 
 const secret = "the secret of all members"
 
-func loginOf(t *testing.T, issuer *identity.Issuer, with func(*identity.LoginConfig)) *identity.Login {
+// door is where browsers get in.
+type door struct {
+	*identity.Login
+	sessions *identity.Sessions
+}
+
+func sessionsOf(t *testing.T, c *clock, with func(*identity.SessionsConfig)) *identity.Sessions {
 	t.Helper()
-	config := identity.LoginConfig{Issuer: issuer, Secret: []byte(secret)}
+	config := identity.SessionsConfig{Secret: []byte(secret), Now: c.Now}
 	if with != nil {
 		with(&config)
 	}
-	login, err := identity.NewLogin(config)
+	sessions, err := identity.NewSessions(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return login
+	return sessions
+}
+
+func loginOf(t *testing.T, issuer *identity.Issuer, c *clock, with func(*identity.SessionsConfig)) door {
+	t.Helper()
+	sessions := sessionsOf(t, c, with)
+	login, err := identity.NewLogin(identity.LoginConfig{Issuer: issuer, Sessions: sessions, Secret: []byte(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return door{login, sessions}
 }
 
 // handler mounts the login as a server does; any other path says who asks.
-func handler(login *identity.Login) http.Handler {
+func handler(in door) http.Handler {
 	mux := http.NewServeMux()
 	mount := func(pattern string, f func(http.ResponseWriter, *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -99,12 +115,15 @@ func handler(login *identity.Login) http.Handler {
 			}
 		})
 	}
-	mount("GET /auth/login", login.Begin)
-	mount("GET /auth/callback", login.Finish)
-	mount("POST /auth/logout", login.End)
-	mount("GET /auth/config", login.Describe)
+	mount("GET /auth/login", in.Begin)
+	mount("GET /auth/callback", in.Finish)
+	mount("POST /auth/logout", func(w http.ResponseWriter, r *http.Request) error {
+		_, err := in.sessions.End(w, r)
+		return err
+	})
+	mount("GET /auth/config", in.Describe)
 	mount("/", func(w http.ResponseWriter, r *http.Request) error {
-		who, ok, err := login.Session(r)
+		who, ok, err := in.sessions.Session(r)
 		if err == nil && !ok {
 			err = identity.ErrUnauthenticated
 		}
@@ -127,9 +146,9 @@ func statusOf(err error) int {
 	return 500
 }
 
-func serve(t *testing.T, login *identity.Login) string {
+func serve(t *testing.T, in door) string {
 	t.Helper()
-	server := httptest.NewServer(handler(login))
+	server := httptest.NewServer(handler(in))
 	t.Cleanup(server.Close)
 	return server.URL
 }

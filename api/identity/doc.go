@@ -6,11 +6,15 @@
 //
 // People come from one OpenID Connect issuer. An [Issuer] checks the tokens that
 // they paste or that the command line got for them; a [Login] signs a browser in
-// (authorization code flow with PKCE, state and nonce; RFC 9700) and keeps it so
-// with a session cookie. Nothing of a login or a session is stored on a node: both
-// live in cookies sealed with a key made of the cluster's secret, so that any node
-// finishes what another began. The price is that a session cannot be ended from
-// outside before it expires; logging out deletes the cookie, no more.
+// (authorization code flow with PKCE, state and nonce; RFC 9700).
+//
+// # Sessions
+//
+// A browser stays signed in, by such a login or by an API key, with a session cookie
+// of [Sessions]. Nothing of a login or a session is stored on a node: both live in
+// cookies sealed with a key made of the cluster's secret, so that any node finishes
+// what another began. The price is that only the node that a session is signed out
+// at refuses it from then on. A session of an API key ends with the key, everywhere.
 //
 // # Machines
 //
@@ -39,7 +43,8 @@ type Identity struct {
 	Groups  []string  // that the issuer, or the certificate's authority, puts the bearer in; sorted
 	Expires time.Time // when the credential does
 	Via     Via
-	Session string // ID of the session, for logs; empty for other credentials
+	Session string // ID of the session; empty for other credentials
+	KeyID   string // of the API key that a session stands for; empty for all else
 	// Stands reports whether the credential would be taken now; nil: until it
 	// expires.
 	Stands func() bool

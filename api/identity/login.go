@@ -18,62 +18,46 @@ import (
 	"confman/events"
 )
 
-// LoginConfig is what a [Login] needs. Issuer and Secret are required.
+// LoginConfig is what a [Login] needs: all of it.
 type LoginConfig struct {
-	Issuer *Issuer
-	// Secret is the same on all nodes of the cluster and after a restart; at least
-	// 16 bytes. A new one ends all sessions.
-	Secret  []byte
-	Session time.Duration // how long a session lasts; default 8 h
-	// KnownGroup reports whether anything was ever granted to a group. The groups of
-	// a session that are too many for a cookie are narrowed to those. Default: all are.
-	KnownGroup func(name string) bool
+	Issuer   *Issuer
+	Sessions *Sessions // that it begins
+	// Secret is that of the sessions.
+	Secret []byte
 }
 
-const (
-	defaultSession = 8 * time.Hour
-	loginTime      = 10 * time.Minute // for a person at the issuer's login page
-)
+// loginTime is for a person at the issuer's login page.
+const loginTime = 10 * time.Minute
 
 // Login signs browsers in. The server mounts
 //
 //	GET  /auth/login     [Login.Begin]
 //	GET  /auth/callback  [Login.Finish]
-//	POST /auth/logout    [Login.End]
 //	GET  /auth/config    [Login.Describe]
 //
 // Each writes the whole answer, or else returns an error having set headers at
 // most.
 type Login struct {
-	config     LoginConfig
-	issuer     *Issuer
-	configured origin // empty: as the browser says
-	protection *http.CrossOriginProtection
-	sessions   sealer
-	logins     sealer
+	issuer   *Issuer
+	sessions *Sessions
+	logins   sealer
 }
 
-// NewLogin checks the configuration. It does not talk to the issuer.
+// NewLogin checks the configuration, and tells the sessions how browsers that log in
+// reach the cluster; they are not used before. It does not talk to the issuer.
 func NewLogin(c LoginConfig) (*Login, error) {
-	if c.Issuer == nil {
-		return nil, errors.New("configure logins: no issuer")
+	if c.Issuer == nil || c.Sessions == nil {
+		return nil, errors.New("configure logins: no issuer, or no sessions")
 	}
-	if c.Session == 0 {
-		c.Session = defaultSession
-	}
-	if c.Session < time.Minute {
-		return nil, fmt.Errorf("configure logins: a session of %s is too short, at least a minute is needed", c.Session)
-	}
-	l := &Login{config: c, issuer: c.Issuer, protection: http.NewCrossOriginProtection()}
-	var bad [3]error
-	l.configured, bad[0] = configuredOrigin(c.Issuer.config.RedirectURL)
-	l.sessions, bad[1] = newSealer(c.Secret, "confman session 1", c.Issuer.config.Random)
-	l.logins, bad[2] = newSealer(c.Secret, "confman login 1", c.Issuer.config.Random)
+	l := &Login{issuer: c.Issuer, sessions: c.Sessions}
+	var bad [2]error
+	l.sessions.configured, bad[0] = configuredOrigin(c.Issuer.config.RedirectURL)
+	l.logins, bad[1] = newSealer(c.Secret, "confman login 1", c.Issuer.config.Random)
 	if err := errors.Join(bad[:]...); err != nil {
 		return nil, fmt.Errorf("configure logins: %w", err)
 	}
-	if u, err := url.Parse(l.configured.redirect); err == nil && u.Host != "" {
-		if err := l.protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+	if u, err := url.Parse(l.sessions.configured.redirect); err == nil && u.Host != "" {
+		if err := l.sessions.protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
 			return nil, fmt.Errorf("configure logins: %w", err)
 		}
 	}
@@ -120,7 +104,7 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("begin a login: %w", err)
 	}
-	http.SetCookie(w, at.cookie(loginCookie, sealed, loginTime))
+	http.SetCookie(w, newCookie(loginCookie, sealed, loginTime, at.secure))
 	to := l.oauth(from, at.redirect).AuthCodeURL(b.State, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier))
 	send(w, http.StatusFound, to)
 	return nil
@@ -137,7 +121,7 @@ func (l *Login) Finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, at.cookie(loginCookie, "", -time.Second)) // one attempt each
+	http.SetCookie(w, newCookie(loginCookie, "", -time.Second, at.secure)) // one attempt each
 	q := r.URL.Query()
 	if iss := q.Get("iss"); iss != "" && iss != l.issuer.config.Issuer { // RFC 9207
 		return fmt.Errorf("%w: the answer is of another issuer", ErrUnauthenticated)
@@ -149,7 +133,7 @@ func (l *Login) Finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cookie, s, err := l.newSession(who, at)
+	cookie, s, err := l.sessions.begin(who, at.secure)
 	if err != nil {
 		return err
 	}
@@ -162,7 +146,7 @@ func (l *Login) Finish(w http.ResponseWriter, r *http.Request) error {
 // resume finds the login that a browser comes back from.
 func (l *Login) resume(r *http.Request, at origin) (b begun, err error) {
 	again := &events.Refusal{Kind: events.ErrInvalid, Detail: "this login was not begun in this browser, or is over, or took longer than " + loginTime.String() + ": begin again"}
-	cookies := r.CookiesNamed(at.cookieName(loginCookie))
+	cookies := r.CookiesNamed(cookieName(loginCookie, at.secure))
 	if len(cookies) == 0 {
 		return b, again
 	}
@@ -215,21 +199,6 @@ func (l *Login) notRedeemed(err error) error {
 	}
 	l.issuer.config.Log.Warn().Msgf("login not finished by the issuer: %.300s", err.Error())
 	return fmt.Errorf("finish the login at %s: %w", l.issuer.config.Issuer, events.ErrUnavailable)
-}
-
-// End deletes the session cookie and answers 204.
-func (l *Login) End(w http.ResponseWriter, r *http.Request) error {
-	if err := l.CheckOrigin(r); err != nil {
-		return err
-	}
-	at, err := l.reached(r)
-	if err != nil {
-		return err
-	}
-	http.SetCookie(w, at.cookie(sessionCookie, "", -time.Second))
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // oauth is this client as the issuer knows it.

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"path"
 	"strings"
-	"time"
 	"unicode"
 
 	"confman/events"
@@ -25,8 +24,8 @@ type origin struct {
 // is served: elsewhere cookies and codes would be for all to read.
 func (l *Login) reach(r *http.Request) (origin, bool) {
 	switch {
-	case l.configured.redirect != "":
-		return l.configured, true
+	case l.sessions.configured.redirect != "":
+		return l.sessions.configured, true
 	case r.TLS != nil:
 		return origin{"https://" + r.Host + callbackPath, true}, true
 	}
@@ -55,38 +54,6 @@ func configuredOrigin(redirect string) (origin, error) {
 		return origin{}, fmt.Errorf("redirect URL %q is not https", redirect)
 	}
 	return origin{redirect, u.Scheme == "https"}, nil
-}
-
-func (o origin) cookieName(name string) string {
-	if o.secure {
-		return securePrefix + name
-	}
-	return name
-}
-
-// cookie makes a cookie that scripts cannot read and that comes along when other
-// sites link to us, but not with what they embed or post. A negative age deletes it.
-func (o origin) cookie(name, value string, age time.Duration) *http.Cookie {
-	return &http.Cookie{
-		Name: o.cookieName(name), Value: value, Path: "/", MaxAge: max(-1, int(age/time.Second)),
-		Secure: o.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	}
-}
-
-// CheckOrigin refuses, with [events.ErrForbidden], a request that another site
-// made a browser send: one with an unsafe method, or the opening of a WebSocket,
-// which acts although it is a GET. It is for requests whose credential is the
-// session cookie; others can only be sent on purpose. See
-// [http.CrossOriginProtection].
-func (l *Login) CheckOrigin(r *http.Request) error {
-	if r.Header.Get("Upgrade") != "" {
-		r = r.WithContext(r.Context()) // a copy
-		r.Method = http.MethodPost
-	}
-	if err := l.protection.Check(r); err != nil {
-		return fmt.Errorf("%w: %w", events.ErrForbidden, err)
-	}
-	return nil
 }
 
 const maxReturnBytes = 1024

@@ -44,13 +44,13 @@ func TestASessionCookieIsGoodOnlyUntouched(t *testing.T) {
 	b := newBrowser(t)
 	b.get(n.url + "/auth/login")
 	good := b.sessionCookie(n.url)
-	who, ok, err := n.Session(withCookie(good))
+	who, ok, err := n.sessions.Session(withCookie(good))
 	if err != nil || !ok || who.Name != "ann@example.com" || who.Via != identity.ViaSession || len(who.Session) != 16 {
 		t.Fatalf("%+v %t %v", who, ok, err)
 	}
 	refused := func(what, value string) {
 		t.Helper()
-		who, ok, err := n.Session(withCookie(value))
+		who, ok, err := n.sessions.Session(withCookie(value))
 		if !ok || !errors.Is(err, identity.ErrUnauthenticated) || who.Name != "" || strings.Contains(err.Error(), value) && value != "" {
 			t.Errorf("%s: %+v %t %v", what, who, ok, err)
 		}
@@ -76,7 +76,7 @@ func TestASessionCookieIsGoodOnlyUntouched(t *testing.T) {
 		refused("cut off", good[:n])
 	}
 	refused("longer", good+"A")
-	if _, ok, err := n.Session(httptest.NewRequest("GET", "http://127.0.0.1/", nil)); ok || err != nil {
+	if _, ok, err := n.sessions.Session(httptest.NewRequest("GET", "http://127.0.0.1/", nil)); ok || err != nil {
 		t.Errorf("without a cookie: %t %v", ok, err)
 	}
 }
@@ -88,15 +88,15 @@ func TestSessionsThatAreMadeShorterEndSooner(t *testing.T) {
 	b := newBrowser(t)
 	b.get(n.url + "/auth/login")
 	old := b.sessionCookie(n.url)
-	stricter := loginOf(t, issuerOf(t, at, now, nil), func(c *identity.LoginConfig) { c.Session = time.Hour })
-	if who, _, err := stricter.Session(withCookie(old)); err != nil || !who.Expires.Equal(now.Now().Add(time.Hour)) {
+	stricter := loginOf(t, issuerOf(t, at, now, nil), now, func(c *identity.SessionsConfig) { c.Lifetime = time.Hour })
+	if who, _, err := stricter.sessions.Session(withCookie(old)); err != nil || !who.Expires.Equal(now.Now().Add(time.Hour)) {
 		t.Errorf("%+v %v", who, err)
 	}
 	now.advance(time.Hour)
-	if _, _, err := stricter.Session(withCookie(old)); !errors.Is(err, identity.ErrUnauthenticated) {
+	if _, _, err := stricter.sessions.Session(withCookie(old)); !errors.Is(err, identity.ErrUnauthenticated) {
 		t.Error(err)
 	}
-	if _, _, err := n.Session(withCookie(old)); err != nil {
+	if _, _, err := n.sessions.Session(withCookie(old)); err != nil {
 		t.Error(err)
 	}
 }
@@ -111,7 +111,7 @@ func TestGroupsThatDoNotFitIntoACookieAreNarrowedToThoseKnown(t *testing.T) {
 	at.SignIn(claims{"sub": "1", "email": "ann@example.com", "groups": many})
 	issuer := issuerOf(t, at, now, nil)
 	login := func(known func(string) bool) page {
-		return newBrowser(t).get(serve(t, loginOf(t, issuer, func(c *identity.LoginConfig) { c.KnownGroup = known })) + "/auth/login")
+		return newBrowser(t).get(serve(t, loginOf(t, issuer, now, func(c *identity.SessionsConfig) { c.KnownGroup = known })) + "/auth/login")
 	}
 	if p := login(func(g string) bool { return g == many[7] || g == many[8] }); p.text != "ann@example.com in "+many[7]+","+many[8]+" at /" {
 		t.Errorf("%d %s", p.StatusCode, p.text)
@@ -156,7 +156,7 @@ func TestOtherSitesCannotActWithASession(t *testing.T) {
 			for n := 0; n < len(tt.headers); n += 2 {
 				r.Header.Set(tt.headers[n], tt.headers[n+1])
 			}
-			err := n.CheckOrigin(r)
+			err := n.sessions.CheckOrigin(r)
 			if (err != nil) != tt.refused || tt.refused && !errors.Is(err, events.ErrForbidden) || r.Method != tt.method {
 				t.Errorf("%v", err)
 			}
@@ -203,6 +203,9 @@ func TestALoginReturnsOnlyToAPathOfOurs(t *testing.T) {
 		{"//user@evil.example", ""},
 		{"/%zz", ""},
 		{"/auth/login", ""},
+		{"/ui/browse/teams/pay?view=history#v3", "/ui/browse/teams/pay?view=history#v3"},
+		{"/ui/browse/teams%2Fpay", "/ui/browse/teams%2Fpay"},
+		{"/ui/../auth/login", ""},
 		{"/auth/login?return=/auth/login", ""},
 		{"/%61uth/login", ""},
 		{"/auth", ""},

@@ -304,7 +304,7 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := identity.NewLogin(identity.LoginConfig{Issuer: issuer, Secret: []byte("short")}); err == nil ||
+		if _, err := identity.NewLogin(identity.LoginConfig{Issuer: issuer, Sessions: sessionsOf(t, newClock(), nil), Secret: []byte("short")}); err == nil ||
 			!strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "5 bytes") {
 			t.Errorf("%s: %v", redirect, err)
 		}

@@ -156,13 +156,25 @@ type AccessReason struct {
 	Why       string `json:"why,omitempty"` // it does not count
 }
 
-// Validate is the body of POST /api/v1/validate.
+// Validate is the body of POST /api/v1/validate: a schema and a value, or a
+// namespace and changes of it.
 type Validate struct {
-	Schema json.RawMessage `json:"schema"`
-	Value  json.RawMessage `json:"value"`
+	Schema    json.RawMessage  `json:"schema,omitempty"`
+	Value     json.RawMessage  `json:"value,omitempty"`
+	Namespace string           `json:"namespace,omitempty"`
+	Changes   []ValidateChange `json:"changes,omitempty"`
 }
 
-// Validation is its answer, 200 whether the value is valid or not.
+// ValidateChange is what a key would become: a value or, with Delete, nothing.
+type ValidateChange struct {
+	Key    string          `json:"key"`
+	Value  json.RawMessage `json:"value,omitempty"`
+	Type   string          `json:"type,omitempty"` // empty: told by the value
+	Delete bool            `json:"delete,omitempty"`
+}
+
+// Validation is its answer, 200 whether the value is valid or not. The pointers lead
+// into the value or, of changes, into the namespace seen as an object of its keys.
 type Validation struct {
 	Valid  bool         `json:"valid"`
 	Errors []FieldError `json:"errors"`

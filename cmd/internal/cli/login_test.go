@@ -68,11 +68,16 @@ func TestLoginByDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	browsers, err := identity.NewLogin(identity.LoginConfig{Issuer: trusted, Secret: []byte("the secret of the cluster")})
+	secret := []byte("the secret of the cluster")
+	sessions, err := identity.NewSessions(identity.SessionsConfig{Secret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := apitest.NewServer(t, func(c *api.Config) { c.Identity = api.Identity{Issuer: trusted, Login: browsers} })
+	browsers, err := identity.NewLogin(identity.LoginConfig{Issuer: trusted, Sessions: sessions, Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := apitest.NewServer(t, func(c *api.Config) { c.Identity = api.Identity{Issuer: trusted, Sessions: sessions, Login: browsers} })
 	home := t.TempDir()
 	sh, logins := &shell{t: t, environ: []string{"CONFMAN_ADDR=" + s.URL, "HOME=" + home}}, filepath.Join(home, ".config", "confman", "logins.json")
 

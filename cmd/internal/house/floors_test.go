@@ -48,7 +48,7 @@ var floors = []floor{
 		"github.com/dgraph-io/badger/v4/", "github.com/dgraph-io/ristretto/v2/", "golang.org/x/sys/", zerolog, ulid, jsonLibrary,
 	}},
 	{folder: "streaming", ours: []string{"streaming/", "events"}, theirs: []string{zerolog, websocket}},
-	{folder: "api", ours: []string{"api/wire", "api/js", "api/memory", "api/denials", "api/keyuse", "api/admission", "api/identity/", "streaming/", "projections", "events/"}, theirs: []string{
+	{folder: "api", ours: []string{"api/wire", "api/js", "api/dashboard", "api/memory", "api/denials", "api/figures", "api/keyuse", "api/admission", "api/identity/", "streaming/", "projections", "events/"}, theirs: []string{
 		"github.com/prometheus/client_golang/", "go.yaml.in/yaml/v4", zerolog, jsonLibrary, ulid, websocket,
 	}},
 	{folder: "api/identity", ours: []string{"api/identity/", "events"}, theirs: []string{
@@ -58,9 +58,11 @@ var floors = []floor{
 	// Beside the API, which feeds it: it decides about load and knows no requests.
 	{folder: "api/admission"},
 	{folder: "api/keyuse", theirs: []string{zerolog}},
+	{folder: "api/figures", ours: []string{"api/wire"}},
 	{folder: "api/denials", ours: []string{"api/wire"}, theirs: []string{zerolog}},
 	{folder: "api/client", ours: []string{"api/client", "api/wire"}, theirs: []string{websocket}},
 	{folder: "api/js", ours: []string{"api/wire"}},
+	{folder: "api/dashboard"},
 	{folder: "api/memory", ours: []string{"projections", "events"}, theirs: []string{ulid}},
 	{folder: "api/apitest", ours: []string{"api/", "streaming", "projections", "events"}, theirs: []string{
 		"github.com/prometheus/client_golang/", zerolog, jsonLibrary, ulid,

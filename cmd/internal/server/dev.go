@@ -41,6 +41,7 @@ type devOptions struct {
 	output   string
 	logLevel string
 	watches  WatchOptions
+	pages    DashboardOptions
 	proofKey string // file
 }
 
@@ -69,6 +70,7 @@ func Dev(env cli.Env) *cobra.Command {
 	f.StringVar(&o.logLevel, "log-level", "error", "debug, info, warn or error")
 	f.StringVar(&o.proofKey, "checkpoint-key-file", "", "file with the Ed25519 key that signs checkpoints of the history, as of serve")
 	o.watches.flags(f)
+	o.pages.flags(f)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if _, err := settings.Load(f, env.Environ, "", cli.Settings(cmd.Root())...); err != nil {
 			return &cli.ExitError{Code: cli.ExitUsage, Err: err}
@@ -185,7 +187,7 @@ func (d *devCluster) keep(name, given string, makeUp func() string) (string, err
 func (d *devCluster) serveOptions(i int) Options {
 	return Options{
 		Node:     NodeOptions{ID: d.nodes[i].ID, Listen: d.listen[i], Data: filepath.Join(d.options.data, d.nodes[i].ID)},
-		LogLevel: d.options.logLevel, Watches: d.options.watches, Proof: ProofOptions{KeyFile: d.options.proofKey},
+		LogLevel: d.options.logLevel, Watches: d.options.watches, HTTP: HTTPOptions{Dashboard: d.options.pages}, Proof: ProofOptions{KeyFile: d.options.proofKey},
 		Webhooks: WebhookOptions{Allowed: []string{"127.0.0.0/8", "::1/128"}}, // to try them
 	}
 }
@@ -304,7 +306,7 @@ func (d *devCluster) announce(w io.Writer) error {
 	for _, n := range d.nodes {
 		fmt.Fprintf(w, "  %s  %s\n", n.ID, n.URL)
 	}
-	_, err := fmt.Fprintf(w, "\nadmin key %s\ndata      %s\nCtrl-C stops it.\n", d.key, d.options.data)
+	_, err := fmt.Fprintf(w, "\ndashboard %s/\nadmin key %s\ndata      %s\nCtrl-C stops it.\n", d.nodes[0].URL, d.key, d.options.data)
 	return err
 }
 
@@ -329,7 +331,7 @@ func (d *devCluster) start(env cli.Env, i int) (child, error) {
 	cmd := exec.Command(self, "serve", "--id", o.Node.ID, "--listen", o.Node.Listen, "--data", o.Node.Data, "--peers", peers[1:],
 		"--cluster-token-file", filepath.Join(d.options.data, "cluster-token"),
 		"--bootstrap-admin-key-file", filepath.Join(d.options.data, "admin-key"), "--log-level", o.LogLevel, "--checkpoint-key-file", o.Proof.KeyFile,
-		"--max-watches", strconv.Itoa(o.Watches.Max), "--max-watches-per-principal", strconv.Itoa(o.Watches.MaxPerPrincipal))
+		"--max-watches", strconv.Itoa(o.Watches.Max), "--max-watches-per-principal", strconv.Itoa(o.Watches.MaxPerPrincipal), "--dev-ui-dir", o.HTTP.Dashboard.Dir)
 	cmd.Stderr = env.Stderr
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
 		if value, set := os.LookupEnv(name); set {

@@ -47,7 +47,7 @@ func (o *IdentityOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.NamePrefix, "oidc-name-prefix", "", "what stands before every person's name (default: nothing for the claim email, else oidc:)")
 	f.StringVar(&o.GroupsClaim, "oidc-groups-claim", "groups", "claim that lists a person's groups")
 	f.StringSliceVar(&o.Audiences, "oidc-audience", nil, "audiences of the tokens that are taken (default: the client IDs)")
-	f.DurationVar(&o.Session, "session-lifetime", 8*time.Hour, "how long a browser stays logged in, at least 1m")
+	f.DurationVar(&o.Session, "session-lifetime", 8*time.Hour, "how long a browser stays signed in, by OpenID Connect or an API key, at least 1m")
 	f.Float64Var(&o.RatePerSecond, "rate-per-second", 0, "requests a second that this node takes of one principal, 0 for any; deletions and reviews are not counted")
 	f.IntVar(&o.RateBurst, "rate-burst", 0, "requests that one principal may make at once (default: --rate-per-second)")
 }
@@ -118,8 +118,12 @@ func (s *Server) identity(env Env, certs *certificates, secret []byte) (id api.I
 	if o.TLS.ClientCA != "" {
 		id.Certificates, id.Member, id.Trusted = true, certs.ofPeer, certs.ofClient
 	}
-	if p.Issuer == "" {
-		return id, nil
+	id.Sessions, err = identity.NewSessions(identity.SessionsConfig{
+		Secret: secret, Lifetime: p.Session, Now: env.Now, Random: rand.Reader, Log: env.Log,
+		KnownGroup: func(name string) bool { return knownGroup(s.node.State(), name) },
+	})
+	if err != nil || p.Issuer == "" {
+		return id, err
 	}
 	clientSecret, err := p.secret()
 	if err != nil {
@@ -133,10 +137,7 @@ func (s *Server) identity(env Env, certs *certificates, secret []byte) (id api.I
 	if err != nil {
 		return id, fmt.Errorf("--oidc-issuer: %w", err)
 	}
-	id.Login, err = identity.NewLogin(identity.LoginConfig{
-		Issuer: id.Issuer, Secret: secret, Session: p.Session,
-		KnownGroup: func(name string) bool { return knownGroup(s.node.State(), name) },
-	})
+	id.Login, err = identity.NewLogin(identity.LoginConfig{Issuer: id.Issuer, Sessions: id.Sessions, Secret: secret})
 	if err != nil {
 		return id, fmt.Errorf("--oidc-redirect-url: %w", err)
 	}

@@ -12,8 +12,9 @@ import (
 
 // newRegistry is the node's registry: the runtime, the process, the node's
 // standing and figures, and Raft's own metrics under Prometheus names. Others add
-// theirs. No label is ever named after a namespace, a key or a principal.
-func newRegistry(node *replication.Node, quorum func() bool, version string) (*prometheus.Registry, error) {
+// theirs. No label is ever named after a namespace, a key or a principal. The other
+// one has the durations of commits alone.
+func newRegistry(node *replication.Node, quorum func() bool, version string) (all, commits *prometheus.Registry, err error) {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "confman_build_info", Help: "Always 1; the version is a label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
@@ -23,8 +24,8 @@ func newRegistry(node *replication.Node, quorum func() bool, version string) (*p
 	sink := newRaftSink(r)
 	c := gometrics.DefaultConfig("")
 	c.EnableHostname, c.EnableServiceLabel, c.EnableRuntimeMetrics = false, false, false
-	_, err := gometrics.NewGlobal(c, sink) // one for a process, as Raft has it
-	return r, err
+	_, err = gometrics.NewGlobal(c, sink) // one for a process, as Raft has it
+	return r, sink.commits, err
 }
 
 func gauge(name, help string) *prometheus.Desc {

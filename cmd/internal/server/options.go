@@ -69,6 +69,7 @@ type HTTPOptions struct {
 	Forward      bool
 	CORSOrigins  []string
 	AllowedHosts []string
+	Dashboard    DashboardOptions
 }
 
 // LimitOptions bound sizes.
@@ -129,6 +130,7 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	o.Backups.flags(f)
 	o.Overload.flags(f)
 	o.Tracing.flags(f)
+	o.HTTP.Dashboard.flags(f)
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.LogForm, "log-format", "auto", "auto, json or console")
 }
@@ -160,7 +162,7 @@ func (o *Options) validate() error {
 	if least := settings.Size(disk.MinHardBytes); o.Limits.MinFreeBytes != 0 && o.Limits.MinFreeBytes < least {
 		return fmt.Errorf("--min-free-bytes %v: at least %v: half of it must hold what the stores still write", &o.Limits.MinFreeBytes, &least)
 	}
-	return errors.Join(o.Identity.validate(), o.Denials.validate(), o.Backups.validate(), o.Overload.validate(), o.Tracing.validate(), o.validateTLS())
+	return errors.Join(o.Identity.validate(), o.Denials.validate(), o.Backups.validate(), o.Overload.validate(), o.Tracing.validate(), o.HTTP.Dashboard.validate(), o.validateTLS())
 }
 
 func (o *Options) validateTLS() error {

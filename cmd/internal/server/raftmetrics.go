@@ -15,20 +15,23 @@ type raftSink struct {
 	durations map[string]prometheus.Observer // by Raft's name
 	counters  map[string]prometheus.Counter  // by Raft's name
 	busy      *prometheus.GaugeVec
+	commits   *prometheus.Registry // of the durations of commits alone
 }
 
 func newRaftSink(r *prometheus.Registry) *raftSink {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "confman_raft_op_duration_seconds", Help: "Durations of Raft's operations.",
-		Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 17),
 	}, []string{"op"})
 	s := &raftSink{
 		durations: map[string]prometheus.Observer{}, counters: map[string]prometheus.Counter{},
 		busy: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "confman_raft_thread_busy_ratio", Help: "Share of time that Raft's goroutines are busy.",
 		}, []string{"thread"}),
+		commits: prometheus.NewRegistry(),
 	}
 	r.MustRegister(durations, s.busy)
+	s.commits.MustRegister(durations.WithLabelValues("commit").(prometheus.Histogram))
 	for key, op := range timed() { // what has not happened is measured as 0
 		s.durations[key] = durations.WithLabelValues(op)
 	}

@@ -61,11 +61,16 @@ type Server struct {
 	denials  api.Denials        // what this node refuses
 	entrance entrance
 	traces   *tracing // nil: none
+	chores
+}
 
+// chores are what a server does of itself.
+type chores struct {
 	deliverer      *webhooks.Deliverer
 	stopDeliveries func()
 	backups        *backups // nil: none are made
 	stopBackups    func()
+	sampler        *sampler
 }
 
 // Start opens the port and the node. The node may still be waiting for its
@@ -103,6 +108,7 @@ func Start(o Options, env Env) (*Server, error) {
 	s.entrance.keys.Keep()
 	s.deliver(s.deliverer)
 	s.stopBackups = s.backups.start()
+	s.sampler.start()
 	go func() { s.served <- s.serve() }()
 	return s, nil
 }
@@ -171,6 +177,7 @@ func (s *Server) Wait(ctx context.Context) error {
 	case err = <-s.served:
 	}
 	s.entrance.certs.Close()
+	s.sampler.close()
 	s.stopBackups()
 	s.stopDeliveries() // while this node may still write how far they came
 	s.goodbye()
@@ -228,7 +235,7 @@ func (s *Server) renewConnections() {
 // handler serves members under /internal/v1/ and everybody else by the API.
 func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Identity) (http.Handler, error) {
 	own := cluster{s.node, s.options.Members.Election}
-	registry, err := newRegistry(s.node, func() bool { return own.Standing().Quorum }, env.Version)
+	registry, commits, err := newRegistry(s.node, func() bool { return own.Standing().Quorum }, env.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -240,14 +247,15 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Id
 			return nil, err
 		}
 	}
+	s.sampler = &sampler{node: s.node, commits: commits, now: env.Now}
 	who.Uses = keyUses{s.entrance.keys, s.node}
 	config := api.Config{
 		Writer: s.node, Reader: s.node, Cluster: own, Prover: prover{s.node}, Keeper: s.node, Hub: s.hub,
 		NodeID: s.options.Node.ID, Version: env.Version, Scheme: "http",
 		Limits:   api.Limits{Rules: s.options.rules(), Watches: s.options.Watches.limits(), Admission: s.options.Overload.admission(), Crowded: crowded},
-		Web:      api.Web{CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.allowedHosts(), TicketSecret: secret},
+		Web:      api.Web{Dashboard: s.options.HTTP.Dashboard.site(env.Log), CORSOrigins: s.options.HTTP.CORSOrigins, AllowedHosts: s.options.allowedHosts(), TicketSecret: secret},
 		Identity: who, Denials: s.denials,
-		Outside:  api.Outside{Members: s.traces.client("ask", s.members), Webhooks: s.deliverer},
+		Outside:  api.Outside{Members: s.traces.client("ask", s.members), Figures: s.sampler, Webhooks: s.deliverer},
 		Registry: registry, Log: env.Log, Now: env.Now, NewID: newID, Random: rand.Reader,
 	}
 	if certs != nil {
@@ -260,7 +268,7 @@ func (s *Server) handler(env Env, certs *certificates, secret []byte, who api.Id
 	if err != nil {
 		return nil, err
 	}
-	s.api = public
+	s.api, s.sampler.watches = public, public.WatchStats
 	members := s.forMembers(certs)
 	clients := s.traces.server(public)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

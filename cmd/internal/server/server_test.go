@@ -257,6 +257,7 @@ func TestOptionsThatCannotWorkAreRefusedByName(t *testing.T) {
 		{"fewer watches than none", func(o *Options) { o.Watches.Max = -1 }, "--max-watches"},
 		{"the network without TLS", func(o *Options) { o.Node.Listen = "10.0.0.1:6100" }, "give --tls-cert and --tls-key, or --insecure"},
 		{"a name without TLS", func(o *Options) { o.Node.Listen = "n1.example:6100" }, "--insecure on a network that you trust"},
+		{"no dashboard", func(o *Options) { o.HTTP.Dashboard.Dir = "nowhere" }, "--dev-ui-dir"},
 		{"peers without TLS", func(o *Options) { o.TLS.PeerCA = "c" }, "--tls-cert is missing"},
 	} {
 		o := good()
