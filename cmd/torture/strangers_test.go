@@ -183,8 +183,8 @@ func TestNoRouteButThoseForEverybodyAnswersWithoutAKey(t *testing.T) {
 	}
 	slices.Sort(open)
 	want := []string{
-		"GET /", "GET /auth/callback", "GET /auth/config", "GET /auth/login", "GET /confman.js", "GET /health", "GET /health/ready",
-		"GET /metrics", "GET /openapi.json", "GET /openapi.yaml", "GET /problems/{slug}", "POST /auth/logout",
+		"GET /", "GET /auth/callback", "GET /auth/config", "GET /auth/login", "GET /auth/session", "GET /confman.js", "GET /dashboard/{path}", "GET /health", "GET /health/ready",
+		"GET /metrics", "GET /openapi.json", "GET /openapi.yaml", "GET /problems/{slug}", "GET /ui/", "GET /ui/{path}", "POST /auth/logout", "POST /auth/session",
 	}
 	if !slices.Equal(open, want) {
 		t.Errorf("open to everybody: %q, want %q", open, want)

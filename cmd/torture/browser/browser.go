@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -113,6 +114,24 @@ func (b *Browser) Page(url string, tolerated ...string) *Page {
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		b.t.Fatalf("open %s: %v", url, err)
 	}
+	return p
+}
+
+// Strict opens a page as [Browser.Page] does, and fails the test as well for what
+// the page's policy forbids and for a request to another origin.
+func (b *Browser) Strict(url string, tolerated ...string) *Page {
+	b.t.Helper()
+	p := b.Page("about:blank", tolerated...)
+	p.name = url
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+		b.t.Fatalf("open %s: %v", url, err)
+	}
+	if err := p.staysAt(originOf(url)); err != nil {
+		b.t.Fatalf("open %s: %v", url, err)
+	}
+	p.Go(url)
 	return p
 }
 
