@@ -50,7 +50,7 @@ func manyKey(i int) string { return fmt.Sprintf("group-%03d/item-%06d", i/500, i
 // long the page was busy at most with one of them, in ms: style, layout and
 // scripts, without what other programs took of the machine's time.
 const scrolled = `new Promise((resolve) => {
-	const box = document.querySelector('main .content .virtual, main .virtual[role=listbox], main .virtual');
+	const box = document.querySelector('main .virtual[role=grid]');
 	let longest = 0, step = 0;
 	const seen = new PerformanceObserver((list) => { for (const e of list.getEntries()) longest = Math.max(longest, e.duration); });
 	seen.observe({type: 'longtask'});
@@ -68,7 +68,7 @@ func TestAHundredThousandKeys(t *testing.T) {
 	w := newWorld(t, 1)
 	w.grow("many", manyKeys)
 	p := w.signIn("admin", w.first(), "/ui/ns/many")
-	p.Await("all keys are there", fmt.Sprintf(`document.querySelector('main .content .virtual [aria-setsize="%d"]') !== null`, manyKeys))
+	p.Await("all keys are there", `document.querySelector('main').innerText.includes('100,000 keys')`)
 	var longest []float64
 	for range 3 { // a machine that others use delays a frame now and then
 		if longest = append(longest, browser.Eval[float64](p.Page, scrolled)); longest[len(longest)-1] <= longestFrame {
@@ -79,7 +79,7 @@ func TestAHundredThousandKeys(t *testing.T) {
 	if slices.Min(longest) > longestFrame {
 		t.Errorf("scrolling has frames of %v ms, promised are %d", longest, longestFrame)
 	}
-	p.Fill("Filter", "item-077777")
+	p.Fill("Filter keys and values", "item-077777")
 	p.Sees("group-155/item-077777")
 	p.open("/ui/search?q=item-099999")
 	p.Sees("item-099999")
