@@ -70,9 +70,13 @@ func localPath(given string) (string, error) {
 	}
 	// Browsers take a backslash for a slash and drop tabs and newlines; servers
 	// between may decode the path and clean it.
-	clean := path.Clean(u.Path)
-	if strings.ContainsFunc(u.Path, unicode.IsControl) || strings.Contains(u.Path, `\`) ||
-		clean != u.Path && clean+"/" != u.Path || clean == "/auth" || strings.HasPrefix(clean, "/auth/") {
+	plain := u.Path
+	for strings.HasPrefix(plain, "/ui/") && strings.Contains(plain, "//") {
+		plain = strings.ReplaceAll(plain, "//", "/") // the dashboard names the root "%2F", a segment like others
+	}
+	clean := path.Clean(plain)
+	if strings.ContainsFunc(plain, unicode.IsControl) || strings.Contains(plain, `\`) ||
+		clean != plain && clean+"/" != plain || clean == "/auth" || strings.HasPrefix(clean, "/auth/") {
 		return "", errReturn()
 	}
 	return u.String(), nil

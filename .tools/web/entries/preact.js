@@ -1,7 +1,7 @@
 import {h} from 'preact';
 import htm from 'htm';
 
-export {h, Fragment, render, createContext, Component} from 'preact';
+export {h, Fragment, render, createContext, Component, options} from 'preact';
 export {
   useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useErrorBoundary, useId, useReducer,
 } from 'preact/hooks';

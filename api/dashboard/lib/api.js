@@ -27,6 +27,8 @@ export const node = signal({ reachable: true, leaderKnown: true, staleMs: 0, ind
 /** Called when an answer says that the session is over. */
 export const ended = { session: () => {} };
 
+const patience = 30_000; // ms that a read may take
+
 let written = 0; // the index of our newest write: a read that comes after it shows it
 
 /** The path of a namespace under /api/v1; the root is "/". */
@@ -62,16 +64,15 @@ export async function call(method, path, { query, body, headers = {}, signal: ab
   const sent = { Accept: accept, ...headers };
   if (body !== undefined) sent['Content-Type'] = 'application/json';
   if (method === 'GET' && written > node.value.index && path.startsWith('/api/')) sent['X-Confman-Min-Index'] = String(written);
-  let response;
-  try {
-    response = await fetch(address(path, query), {
-      method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal: abort, cache: 'no-store', credentials: 'same-origin',
-    });
-  } catch (error) {
+  const silent = (error) => {
     if (abort?.aborted) throw error;
     node.value = { ...node.value, reachable: false };
     throw new Problem(0);
-  }
+  };
+  const until = method === 'GET' && !raw ? AbortSignal.any([AbortSignal.timeout(patience), ...(abort ? [abort] : [])]) : abort; // a cable that was cut says nothing
+  const response = await fetch(address(path, query), {
+    method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal: until, cache: 'no-store', credentials: 'same-origin',
+  }).catch(silent);
   if (path.startsWith('/api/')) note(response.headers);
   if (!response.ok && response.status !== 304) {
     const document = await response.json().catch(() => ({}));
@@ -82,7 +83,7 @@ export async function call(method, path, { query, body, headers = {}, signal: ab
   if (method !== 'GET') written = Math.max(written, index);
   const answer = { status: response.status, headers: response.headers, etag: response.headers.get('ETag'), next: nextOf(response.headers.get('Link')), index, response };
   if (raw || response.status === 204 || response.status === 304) return answer;
-  const text = await response.text();
+  const text = await response.text().catch(silent);
   answer.data = accept === 'application/json' ? parse(text) : text;
   return answer;
 }

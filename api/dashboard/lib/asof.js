@@ -1,10 +1,11 @@
 // A namespace as it was, beside what it is now; asked for as one slides, so the last answer stays until the next is there.
 import { useCallback, useEffect, useRef, useState } from './ui.js';
 import { call, get, node, nsPath, pages } from './api.js';
-import { useWatch } from './live.js';
+import { useFollow } from './live.js';
 
 const rest = 90; // ms that a slider rests before it is asked
 const marksMost = 5; // pages of 1,000 changes that a slider knows
+const marksKept = 10_000; // changes that it keeps while it is open
 const rowsMost = 20_000; // entries of one time that are loaded
 
 const numbered = (at) => /^\d+(-[0-9a-f]{8})?$/.test(at);
@@ -53,6 +54,7 @@ const markOf = (e) => ({ index: e.index, time: e.timestamp ?? e.time, action: e.
 /** The changes of a namespace's values, oldest first, kept true: {marks, more (there are older ones), oldest, turn (grows with each change)}. */
 export function useMarks(namespace, below) {
   const [state, setState] = useState({ marks: undefined, turn: 0 });
+  const [asked, setAsked] = useState(0);
   const from = useRef('');
   const load = useCallback(async (signal) => {
     const found = [];
@@ -73,23 +75,24 @@ export function useMarks(namespace, below) {
     setState((s) => ({ ...s, marks: undefined, late: [] }));
     load(abort.signal).catch((error) => { if (!abort.signal.aborted) setState((s) => ({ ...s, error })); });
     return () => abort.abort();
-  }, [load]);
+  }, [load, asked]);
 
-  const onFrame = ({ frame, event }) => {
-    if (frame !== 'event' || (!below && event.namespace !== namespace)) return;
+  const on = (event) => {
+    if (!below && event.namespace !== namespace) return;
     setState((s) => {
       const turn = event.namespace === namespace ? s.turn + 1 : s.turn;
       return s.marks ? { ...s, marks: merge(s.marks, [markOf(event)]), turn } : { ...s, late: [...(s.late ?? []), markOf(event)], turn };
     });
   };
-  useWatch(state.late || state.marks ? { namespace, events: 'config', values: 'none' } : null, { after: from.current || 'now', onFrame });
+  const anew = () => { setAsked((n) => n + 1); setState((s) => ({ ...s, turn: s.turn + 1 })); };
+  useFollow(state.late || state.marks ? { namespace, events: 'config', values: 'none' } : null, { after: from.current || 'now', on, anew });
   return state;
 }
 
 function merge(marks, late) {
   const last = marks.at(-1)?.index ?? 0;
   const add = late.filter((m) => m.index > last);
-  return add.length ? [...marks, ...add] : marks;
+  return add.length ? [...marks, ...add].slice(-marksKept) : marks;
 }
 
 /** How many of the changes had happened at a time: where a slider stands. All of them when it is now. */

@@ -1,75 +1,82 @@
-// What a page shows, loaded once and kept true by a watch that begins where the load ended.
+// What a page shows, loaded once and kept true by a watch that begins where the load did.
 import { useCallback, useEffect, useRef, useState } from './ui.js';
-import { watch } from './live.js';
+import { follow } from './live.js';
 import { node } from './api.js';
+import { beat, me } from './session.js';
+import { soon } from './soon.js';
 
 const together = 120; // ms in which events that ask for a reload share one
+const later = 3_000; // ms after which what failed in passing is tried again
 
 /**
  * Loads with `load(signal)` whenever `key` changes (null: nothing to load yet), and stays true: `filter` is watched from the position
- * of the load on. `on(event, {data, set, reload})` takes each event: by default it loads again. Returns {data, error, loading, stale, reload, set}.
- * While it loads again the old data stays, marked by `loading`.
+ * of the load on. `on(event, {data, set, reload})` takes each event: by default it loads again. Returns {data, error, loading, position (from which the load
+ * may be followed), set, reload (soon, for events), again (at once)}. While it loads again the old data stays, marked by `loading`; what failed in passing
+ * is tried again.
  */
 export function useData(key, load, { filter, on } = {}) {
   const [state, setState] = useState({ loading: key !== null });
   const current = useRef({});
-  Object.assign(current.current, { load, on, state });
+  const c = Object.assign(current.current, { load, on, state });
 
   const run = useCallback((keep) => {
-    const c = current.current;
     c.abort?.abort();
+    clearTimeout(c.retry);
     const abort = c.abort = new AbortController();
+    const position = node.value.position || 'now';
     setState((s) => (keep ? { ...s, loading: true } : { loading: true }));
-    return c.load(abort.signal).then(
-      (data) => { if (!abort.signal.aborted) setState({ data, loading: false, position: node.value.position, loadedAt: Date.now() }); },
-      (error) => { if (!abort.signal.aborted) setState((s) => ({ ...s, error, loading: false })); },
-    );
+    c.running = c.load(abort.signal).then(
+      (data) => { if (!abort.signal.aborted) setState({ data, loading: false, position }); },
+      (error) => {
+        if (abort.signal.aborted) return;
+        setState((s) => ({ ...(error.status !== 403 && s), error, loading: false })); // what one may not see any more is taken away
+        if (error.passing) c.retry = setTimeout(c.reload, later);
+      },
+    ).finally(() => { if (c.abort === abort) c.running = undefined; });
+    return c.running;
   }, []);
 
-  const reload = useCallback(() => {
-    const c = current.current;
-    clearTimeout(c.timer);
-    c.timer = setTimeout(() => run(true), together);
-  }, []);
+  // What loads now may have been asked before the event: it is let come, and asked once more.
+  const reload = c.reload ??= soon(together, async () => {
+    const { abort, running } = c;
+    await running;
+    if (c.abort === abort && !abort?.signal.aborted) await run(true);
+  });
 
   const set = useCallback((change) => setState((s) => ({ ...s, data: typeof change === 'function' ? change(s.data) : change })), []);
 
   useEffect(() => {
-    current.current.began = false;
     if (key === null) return undefined;
     run(false);
     return () => {
-      current.current.abort?.abort();
-      clearTimeout(current.current.timer);
+      c.abort.abort();
+      reload.stop();
+      clearTimeout(c.retry);
     };
   }, [key]);
 
+  // Other rights, another answer.
+  const rights = JSON.stringify(me.value?.grants);
+  const had = useRef(rights);
+  useEffect(() => {
+    if (rights === had.current) return;
+    had.current = rights;
+    if (key !== null && me.value) reload();
+  }, [rights]);
+
   // The watch begins where the load was made, not where it ended: an event in between comes twice rather than never.
-  const from = useRef('');
-  const wanted = filter && key !== null ? JSON.stringify([key, filter]) : '';
+  const wanted = filter && key !== null ? JSON.stringify([key, filter, rights]) : '';
   useEffect(() => {
     if (!wanted) return undefined;
-    from.current = node.value.position || 'now';
-    let stop = () => {};
-    const begin = (after) => {
-      stop = watch(filter, {
-        after,
-        onFrame: (frame) => {
-          if (frame.frame !== 'event') return;
-          const c = current.current;
-          if (c.on) c.on(frame.event, { data: c.state.data, set, reload });
-          else reload();
-        },
-        onError: (error) => {
-          if (error.status === 401 || error.reason === 'revoked' || error.reason === 'expired') return; // the session's end is told elsewhere
-          if (error.reason === 'forbidden') return; // nothing more to see
-          reload();
-          begin('now');
-        },
-      });
-    };
-    begin(from.current);
-    return () => stop();
+    return follow(filter, {
+      after: node.value.position || 'now',
+      anew: reload,
+      ended: ({ reason }) => { if (reason === 'forbidden') beat().then(reload); },
+      on: (event) => {
+        c.on?.(event, { data: c.state.data, set, reload });
+        if (!c.on || c.running) reload(); // what was set may be overtaken by an older answer
+      },
+    });
   }, [wanted]);
 
   return { ...state, reload, set, again: () => run(true) };

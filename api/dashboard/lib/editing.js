@@ -2,14 +2,14 @@
 import { call, get, keyPath, nsPath, parse, Problem, write } from './api.js';
 import { textOf } from './text.js';
 
-/** What somebody edits: {type, text, description, tags (one text, divided by commas), comment}. */
-export const blank = { type: 'string', text: '', description: '', tags: '', comment: '' };
+// What somebody edits: {type, text, description, tags (one text, separated by commas), comment}.
+const blank = { type: 'string', text: '', description: '', tags: '', comment: '' };
 
 /** Whether this browser tells numbers as they were written. */
 const exact = Boolean(JSON.rawJSON);
 
-/** JSON text indented, as long as that changes no number. */
-export function pretty(text) {
+// JSON text indented, as long as that changes no number.
+function pretty(text) {
   try {
     return exact || !/\d{16}|\d[eE]/.test(text) ? textOf2(parse(text)) : text;
   } catch {
@@ -67,8 +67,8 @@ export const tagsOf = (text) => text.split(',').map((t) => t.trim()).filter(Bool
 /** Whether two sides say the same: content, not who and when. */
 export const sameContent = (a, b) => a.type === b.type && a.text === b.text && a.description === b.description && tagsOf(a.tags).join() === tagsOf(b.tags).join();
 
-/** What is sent. */
-export const bodyOf = (form) => ({ value: form.text, type: form.type, description: form.description, tags: tagsOf(form.tags), ...(form.comment && { comment: form.comment }) });
+// What is sent.
+const bodyOf = (form) => ({ value: form.text, type: form.type, description: form.description, tags: tagsOf(form.tags), ...(form.comment && { comment: form.comment }) });
 
 /** What keeps a text from being a value of its type, '' when nothing does. */
 export function malformed({ type, text }) {

@@ -2,7 +2,8 @@
 // searched as a whole while they come, and of long values only the beginning is kept.
 import { node, nsPath, pages } from './api.js';
 import { entryOf } from './entry.js';
-import { watch } from './live.js';
+import { follow } from './live.js';
+import { atFrame } from './soon.js';
 import { textOf } from './text.js';
 
 const kept = 240; // characters of a value
@@ -36,7 +37,7 @@ function seek(rows, key) {
 
 /** `changed()` is told, once a frame at most, that there is something else to show. */
 export class Entries {
-  #namespace; #changed; #rows = []; #shown; #words = []; #inherited = true; #extra = new Set(); #pending = new Map(); #ask = new Set(); #stops = []; #abort; #due = 0; #asking = false;
+  #namespace; #changed; #rows = []; #shown; #words = []; #inherited = true; #extra = new Set(); #pending = new Map(); #ask = new Set(); #stops = []; #abort; #due; #asking = false;
   complete = false; error; cut = 0; // values of which only the beginning is here
 
   constructor(namespace, changed) {
@@ -65,9 +66,9 @@ export class Entries {
     this.#load();
     return () => {
       this.#abort?.abort();
-      this.#stops.forEach((stop) => stop());
-      cancelAnimationFrame(this.#due);
-      this.#due = 0;
+      this.#stops.splice(0).forEach((stop) => stop());
+      this.#due?.();
+      this.#due = undefined;
     };
   }
 
@@ -90,19 +91,7 @@ export class Entries {
   }
 
   #follow(filter, on) {
-    const slot = this.#stops.length;
-    const begin = (after) => {
-      this.#stops[slot] = watch({ ...filter, events: 'config' }, {
-        after,
-        onFrame: ({ frame, event }) => { if (frame === 'event') on(event); },
-        onError: ({ status, reason }) => {
-          if (status === 401 || ['revoked', 'expired', 'forbidden'].includes(reason)) return;
-          this.again();
-          begin('now');
-        },
-      });
-    };
-    begin(node.value.position || 'now');
+    this.#stops.push(follow({ ...filter, events: 'config' }, { after: node.value.position || 'now', on, anew: () => this.again() }));
   }
 
   async #load() {
@@ -218,8 +207,6 @@ export class Entries {
   }
 
   #tell() {
-    if (this.#due) return;
-    const run = () => { this.#due = 0; this.#changed(); };
-    this.#due = document.visibilityState === 'visible' ? requestAnimationFrame(run) : setTimeout(run, 50);
+    this.#due ??= atFrame(() => { this.#due = undefined; this.#changed(); });
   }
 }

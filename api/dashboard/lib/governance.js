@@ -5,8 +5,8 @@ import { when } from './format.js';
 const weekday = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const minutes = (clock) => { const [h, m] = clock.split(':').map(Number); return 60 * h + m; };
 
-/** A window in words: "mon tue 09:00–17:00 Europe/Berlin". */
-export const windowText = (w) => `${w.days?.length ? w.days.join(' ') : 'every day'} ${w.from}–${w.to} ${w.timezone || 'UTC'}`;
+// A window in words: "mon tue 09:00–17:00 Europe/Berlin".
+const windowText = (w) => `${w.days?.length ? w.days.join(' ') : 'every day'} ${w.from}–${w.to} ${w.timezone || 'UTC'}`;
 
 const formats = new Map();
 
@@ -48,10 +48,16 @@ export function held(settings, now = Date.now()) {
   }
 }
 
-const step = 5 * 60_000;
+const minute = 60_000;
 
+// When a window opens, to the minute; one that is open for less than five is not seen.
 function next(windows, now) {
-  for (let t = Math.ceil(now / step) * step; t < now + 8 * 86_400_000; t += step) if (windows.some((w) => within(w, t))) return t;
+  const open = (t) => windows.some((w) => within(w, t));
+  for (let t = Math.ceil(now / minute) * minute; t < now + 8 * 86_400_000; t += 5 * minute) {
+    if (!open(t)) continue;
+    while (t - minute > now && open(t - minute)) t -= minute;
+    return t;
+  }
   return undefined;
 }
 

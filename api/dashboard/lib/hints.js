@@ -50,7 +50,7 @@ export function words({ schemas, required }) {
   };
 }
 
-// The type that a value must have to please the schemas, '' when they leave it open.
+// The type that a value must have to satisfy the schemas, '' when they leave it open.
 function valueType(schemas) {
   if (first(schemas, 'x-confman-secret-ref')) return 'secret-ref';
   const type = first(schemas, 'type');

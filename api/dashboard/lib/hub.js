@@ -2,7 +2,7 @@
 // page where there are none. What it hands out is whole: the module below it proves of each watch that nothing is missing or twice.
 import { connection } from '/confman.js';
 
-/** @typedef {{id: string, filter: object, watch?: object, after: string, port: Port}} Subscription */
+/** @typedef {{id: string, filter: object, watch?: object, after: string, port: Port, status?: object}} Subscription */
 
 class Port {
   #out = []; #channel;
@@ -19,14 +19,18 @@ class Port {
 
 export class Hub {
   #ports = new Set(); #connection; #origin; #status = { state: 'idle' };
+  #lock = `confman-hub-${Array.from(crypto.getRandomValues(new Uint32Array(2))).join('-')}`;
 
-  constructor(origin) { this.#origin = origin; }
+  constructor(origin) {
+    this.#origin = origin;
+    navigator.locks?.request(this.#lock, () => new Promise(() => {})); // held until the hub is gone, which tabs are told so
+  }
 
   /** Serves one tab over its end of a message channel. */
   attach(channel) {
     const port = new Port(channel);
     this.#ports.add(port);
-    port.send({ status: this.#status });
+    port.send({ status: this.#status, lock: this.#lock });
     channel.onmessage = ({ data }) => this.#serve(port, data);
   }
 
@@ -52,9 +56,13 @@ export class Hub {
   #start(subscription) {
     const { id, filter, after, port } = subscription;
     this.#connection ??= connection({ url: this.#origin, transport: 'websocket' });
-    subscription.watch = this.#connection.watch({ ...filter, after, onState: (s) => this.#report(s) });
+    const watch = subscription.watch = this.#connection.watch({ ...filter, after, onState: (status) => {
+      if (subscription.watch !== watch) return;
+      subscription.status = status;
+      this.#report();
+    } });
     port.subscriptions.set(id, subscription);
-    this.#follow(subscription, subscription.watch);
+    this.#follow(subscription, watch);
   }
 
   async #follow(subscription, watch) {
@@ -69,6 +77,7 @@ export class Hub {
       if (subscription.watch !== watch) return;
       port.subscriptions.delete(id);
       port.send({ id, error: { message, reason, status, detail: problem?.detail, oldest } });
+      this.#report();
     }
   }
 
@@ -78,6 +87,7 @@ export class Hub {
     const { watch } = subscription;
     subscription.watch = undefined;
     watch.close();
+    this.#report();
   }
 
   #detach(port) {
@@ -95,18 +105,20 @@ export class Hub {
     this.#connection = undefined;
     for (const port of this.#ports) {
       for (const subscription of [...port.subscriptions.values()]) {
-        subscription.watch = undefined;
+        subscription.watch = subscription.status = undefined;
         this.#start(subscription);
       }
     }
     old?.close();
   }
 
-  #report({ state, error, delayMs }) {
-    if (state === 'closed') return; // one watch's end says nothing about the stream
-    const next = { state, why: error && { message: error.message, reason: error.reason, status: error.status }, delayMs };
-    if (next.state === this.#status.state && state !== 'waiting') return;
-    this.#status = next;
-    for (const port of this.#ports) port.send({ status: next });
+  // The stream is as its watches are: one that waits tells of a cut, one that is open that there is none.
+  #report() {
+    const all = [...this.#ports].flatMap((port) => [...port.subscriptions.values()]).map((s) => s.status).filter(Boolean);
+    const found = ['waiting', 'open', 'connecting'].map((wanted) => all.find((s) => s.state === wanted)).find(Boolean);
+    if (!found || (found.state === this.#status.state && found.state !== 'waiting')) return;
+    const { state, error, delayMs } = found;
+    this.#status = { state, why: error && { message: error.message, reason: error.reason, status: error.status }, delayMs };
+    for (const port of this.#ports) port.send({ status: this.#status });
   }
 }

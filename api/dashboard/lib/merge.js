@@ -1,10 +1,8 @@
 // Two changes of one value brought together: by place in JSON, by line in text. Where both touched the same place, somebody must choose.
-import { Exact, parse } from './api.js';
-import { textOf } from './text.js';
+import { parse } from './api.js';
+import { isObject, step, textOf } from './text.js';
 
-const isObject = (v) => typeof v === 'object' && v !== null && !Array.isArray(v) && !(v instanceof Exact);
 const same = (a, b) => (a === undefined || b === undefined ? a === b : typeof a === typeof b && textOf(a) === textOf(b));
-const escape = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
 function mergeJSON(base, theirs, mine) {
   const conflicts = [];
@@ -15,7 +13,7 @@ function mergeJSON(base, theirs, mine) {
       const from = isObject(b) ? b : {};
       const has = (o, n) => (Object.hasOwn(o, n) ? o[n] : undefined);
       const names = [...new Set([...Object.keys(m), ...Object.keys(t)])];
-      const members = names.map((n) => [n, walk(has(from, n), has(t, n), has(m, n), `${pointer}/${escape(n)}`)]);
+      const members = names.map((n) => [n, walk(has(from, n), has(t, n), has(m, n), `${pointer}/${step(n)}`)]);
       return (choices) => Object.fromEntries(members.map(([n, make]) => [n, make(choices)]).filter(([, v]) => v !== undefined));
     }
     const at = conflicts.push({ label: pointer || '(whole value)', base: shown(b), theirs: shown(t), mine: shown(m) }) - 1;

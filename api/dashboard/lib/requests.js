@@ -2,48 +2,33 @@
 import { computed, signal } from './ui.js';
 import { all } from './api.js';
 import { can, me } from './session.js';
-import { watch } from './live.js';
-import { node } from './api.js';
+import { known } from './known.js';
 
 /** The open requests that the caller may see, newest first; undefined until they are loaded. */
 export const open = signal(undefined);
 
-let stop, timer;
-
-async function load() {
-  try {
-    open.value = await all('/api/v1/publish-requests', { state: 'open', limit: 200 });
-  } catch { /* the frame says how the node is */ }
+async function load(signal) {
+  open.value = await all('/api/v1/publish-requests', { state: 'open', limit: 200 }, { signal });
 }
 
-/** Keeps `open` true for as long as somebody is signed in. */
-export function follow() {
-  stop?.();
-  if (!me.value) { open.value = undefined; return; }
-  const after = node.value.position || 'now';
-  load();
-  const soon = () => { clearTimeout(timer); timer = setTimeout(load, 100); };
-  const begin = (from) => {
-    stop = watch({ events: 'publish-request,namespace.settings-changed,namespace.roles-changed', values: 'none' }, {
-      after: from,
-      onFrame: ({ frame }) => { if (frame === 'event') soon(); },
-      onError: ({ status, reason }) => { if (status !== 401 && reason !== 'revoked' && reason !== 'expired') { soon(); begin('now'); } },
-    });
-  };
-  begin(after);
-}
+const kept = known({
+  filter: { events: 'publish-request,namespace.settings-changed,namespace.roles-changed', values: 'none' }, load, forget: () => { open.value = undefined; },
+});
+
+/** Keeps `open` true for whoever is signed in now. */
+export const follow = kept.begin;
 
 // The events of a request over several namespaces are told to admins of everything only: for others such requests are asked for again.
 const several = (r) => r.partial || new Set(r.changes.map((c) => c.namespace)).size > 1;
 
 /** Asks again where events do not tell. */
-export const again = () => { if (!can('admin') && open.value?.some(several)) load(); };
+export const again = () => { if (!can('admin') && open.value?.some(several)) kept.again(); };
 
 /** Whether somebody wrote any of it: then the node does not take that person's approval. */
 export const isAuthor = (request, principal) => request.submittedBy === principal || request.changes.some((c) => c.editedBy === principal);
 
-/** Whether a request waits for a review of whoever is signed in. */
-export function waitsForMe(request) {
+// Whether a request waits for a review of whoever is signed in.
+function waitsForMe(request) {
   const who = me.value?.principal;
   if (!who || request.state !== 'pending_review' || isAuthor(request, who)) return false;
   if (request.reviews.some((r) => r.reviewer === who && r.decision === 'approved' && r.counts)) return false;

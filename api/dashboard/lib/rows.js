@@ -1,7 +1,8 @@
 // j and k: from row to row of a list, or from part to part of a page.
 import { useEffect, useRef } from './ui.js';
 
-const typing = (target) => target.closest?.('input, textarea, select, [contenteditable=true], .editor, dialog');
+/** Whether somebody types there: then letters are no shortcuts. */
+export const typing = (target) => target.closest?.('input, textarea, select, [contenteditable=true], .editor, dialog');
 
 /** Moves focus among the elements with data-row below the element that bears the returned ref. */
 export function useRows() {

@@ -1,7 +1,7 @@
 // Who is signed in, and what that person may do.
-import { signal, useEffect, useState } from './ui.js';
+import { computed, signal, useEffect, useState } from './ui.js';
 import { call, ended, get, node, Problem } from './api.js';
-import { close, watch } from './live.js';
+import { belongTo, close, useFollow } from './live.js';
 
 /** What GET /auth/session says; undefined until it has. */
 export const session = signal(undefined);
@@ -25,16 +25,20 @@ export async function refresh() {
   }
 }
 
+/** What tells one signed-in person from another, '' when nobody is. */
+export const identity = computed(() => (me.value ? `${me.value.keyId ?? ''} ${me.value.principal}` : ''));
+
 async function identify() {
-  me.value = await get('/api/v1/whoami');
+  const now = await get('/api/v1/whoami');
+  belongTo(`${now.keyId ?? ''} ${now.principal}`); // who signed in elsewhere in this browser is not who began this stream
+  if (JSON.stringify(now) !== JSON.stringify(me.value)) me.value = now;
 }
 
 /** Asks how the node is, and who we still are. */
 export async function beat() {
   if (!session.value?.signedIn) return;
   try {
-    const now = await get('/api/v1/whoami');
-    if (JSON.stringify(now) !== JSON.stringify(me.value)) me.value = now;
+    await identify();
   } catch { /* node and session have been told */ }
 }
 
@@ -92,11 +96,11 @@ export function useRole(namespace, key = '') {
     get('/api/v1/access/explain', { namespace, key }, { signal: abort.signal }).then((x) => setRole(x.role), () => {});
     return () => abort.abort();
   }, [namespace, key, asked, me.value]);
-  useEffect(() => watch({ events: 'namespace.roles-changed' }, { onFrame: ({ frame }) => { if (frame === 'event') setAsked((n) => n + 1); } }), []);
+  const [after] = useState(() => node.value.position || 'now'); // before the first question
+  const again = () => setAsked((n) => n + 1);
+  useFollow({ events: 'namespace.roles-changed', values: 'none' }, { after, on: again, anew: again });
   return { role, may: (wanted) => atLeast(role, wanted) };
 }
 
 /** Why something cannot be done, in words for a tooltip. */
 export const lacking = (role, namespace) => `You need the role ${role} on ${namespace === '/' ? 'everything (/)' : namespace}.`;
-
-export { node };

@@ -39,15 +39,20 @@ export function textOf(value, { indent } = {}) {
   return JSON.stringify(value, null, indent);
 }
 
+/** Text as one word of a shell, whatever is in it. */
+export const quoted = (text) => (/^[A-Za-z0-9_./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
 /** How many bytes text has in UTF-8. */
 export const sizeOf = (text) => new TextEncoder().encode(text).length;
 
 /** The same without the middle, for one line. */
 export const shorten = (text, most = 200) => (text.length <= most ? text : `${text.slice(0, most)}…`);
 
-const isObject = (v) => typeof v === 'object' && v !== null && !Array.isArray(v) && !(v instanceof Exact);
+/** Whether a value has members. */
+export const isObject = (v) => typeof v === 'object' && v !== null && !Array.isArray(v) && !(v instanceof Exact);
 
-const escape = (name) => String(name).replaceAll('~', '~0').replaceAll('/', '~1');
+/** A name as a step of a pointer (RFC 6901). */
+export const step = (name) => String(name).replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** Where two JSON values differ: [{pointer, old?, new?}] (RFC 6901), at most `most`. */
 export function differences(old, now, most = 1_000) {
@@ -56,7 +61,7 @@ export function differences(old, now, most = 1_000) {
     if (found.length >= most) return;
     if (depth < 200 && ((isObject(a) && isObject(b)) || (Array.isArray(a) && Array.isArray(b)))) {
       const names = new Set([...Object.keys(a), ...Object.keys(b)]);
-      for (const name of names) walk(Object.hasOwn(a, name) ? a[name] : undefined, Object.hasOwn(b, name) ? b[name] : undefined, `${pointer}/${escape(name)}`, depth + 1);
+      for (const name of names) walk(Object.hasOwn(a, name) ? a[name] : undefined, Object.hasOwn(b, name) ? b[name] : undefined, `${pointer}/${step(name)}`, depth + 1);
     } else if (textOf(a) !== textOf(b) || typeof a !== typeof b) {
       found.push({ pointer, ...(a !== undefined && { old: a }), ...(b !== undefined && { new: b }) });
     }

@@ -1,5 +1,5 @@
 // The audit: what happened, who tried in vain, and the proof that nothing was changed since.
-import { html, useEffect, useRef, useState } from '../lib/ui.js';
+import { html, useState } from '../lib/ui.js';
 import { param, setParams, withQuery } from '../lib/route.js';
 import { localInput } from '../lib/format.js';
 import { namespaces } from '../lib/namespaces.js';
@@ -8,14 +8,12 @@ import { Denied } from '../parts/denied.js';
 import { groups } from '../parts/event.js';
 import { OneEvent } from '../parts/event-detail.js';
 import { Export } from '../parts/audit-export.js';
-import { Check, Input, Select } from '../parts/form.js';
+import { Check, Input, Select, Slow } from '../parts/form.js';
 import { Button, Note } from '../parts/icon.js';
 import { Replay } from '../parts/replay.js';
 import { Card, Head, Tabs } from '../parts/table.js';
 import { Trail } from '../parts/trail.js';
 import { Verify } from '../parts/verify.js';
-
-export { Trail };
 
 const names = ['namespace', 'exact', 'key', 'actor', 'action', 'request', 'correlation', 'transaction', 'since', 'until'];
 const chosen = () => Object.fromEntries(names.map((n) => [n, param(n)]));
@@ -72,17 +70,3 @@ function Filters({ filter }) {
 }
 
 const withOwn = (action) => { const all = groups.map(([v, t]) => [v, t]); return !action || all.some(([v]) => v === action) ? all : [...all, [action, action]]; };
-
-// A field whose text becomes the address when typing rests.
-function Slow({ value, set, ...rest }) {
-  const [text, setText] = useState(value);
-  const timer = useRef();
-  useEffect(() => setText(value), [value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const input = (v) => {
-    setText(v);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => set(v.trim()), 350);
-  };
-  return html`<${Input} value=${text} onInput=${input} ...${rest} />`;
-}

@@ -1,10 +1,10 @@
 // The namespaces: the tree beside what one has chosen in it.
 import { html, useEffect, useRef } from '../lib/ui.js';
 import { nsHref, param, place } from '../lib/route.js';
-import { can } from '../lib/session.js';
+import { can, lacking } from '../lib/session.js';
 import { useData } from '../lib/data.js';
 import { get } from '../lib/api.js';
-import { Failure } from '../parts/icon.js';
+import { Failure, Note } from '../parts/icon.js';
 import { Tabs } from '../parts/table.js';
 import { Tree } from '../parts/tree.js';
 import { NamespaceHead } from '../parts/namespace.js';
@@ -13,7 +13,7 @@ import { Top } from './top.js';
 import { Entry } from './entry.js';
 import { NewKey } from './edit.js';
 import { NamespaceDrafts } from './drafts.js';
-import { Trail } from './audit.js';
+import { Trail } from '../parts/trail.js';
 import { NamespaceRoles } from './ns-roles.js';
 import { NamespaceSchema } from './ns-schema.js';
 import { NamespaceSettings } from './ns-settings.js';
@@ -50,13 +50,14 @@ function Namespace({ namespace, collection }) {
   });
   const about = state.data?.is || undefined;
   const shown = collection === 'config' ? '' : collection;
+  const root = namespace === '/';
   const items = tabs(namespace).map(([name, text]) => ({ href: nsHref(namespace, name), text, current: name === shown }));
   const missing = state.data?.is === false;
   const strip = html`<${Tabs} items=${items} label="Parts of the namespace" />`;
   if (!shown) return html`<${Entries} namespace=${namespace} about=${about} missing=${missing} tabs=${strip} />`;
   return html`<div class="page"><${NamespaceHead} namespace=${namespace} about=${about} missing=${missing} tabs=${strip} />
     <${Failure} error=${state.error} again=${state.again} />
-    <${Part} name=${shown} namespace=${namespace} /></div>`;
+    ${root && !can('viewer') ? html`<${Note}>${lacking('viewer', '/')}<//>` : html`<${Part} name=${shown} namespace=${namespace} />`}</div>`;
 }
 
 function Part({ name, namespace }) {

@@ -69,7 +69,7 @@ function Promote({ from, to, keys, onClose }) {
   const settings = useData(`settings of ${to}`, (signal) => get(`${nsPath(to)}/settings`, { resolve: true }, { signal }));
   const needed = settings.data?.minApprovers;
   const body = { from, to, ...(keys.length && { keys }), ...(remove && { delete: true }) };
-  return html`<${DoChanges} title=${`Make ${to} like ${from}`} path="/api/v1/promote" body=${body} verb="Ask for review" always onClose=${onClose}>
+  return html`<${DoChanges} title=${`Make ${to} like ${from}`} path="/api/v1/promote" body=${body} verb="Submit for review" always onClose=${onClose}>
     <p>${keys.length ? plural(keys.length, 'chosen key') : 'All keys'} of <code>${from}</code> that differ become a publish request for <code>${to}</code>${needed ? `, which needs ${plural(needed, 'approval')}` : ''}. Nothing changes before it is approved.</p>
     <${Check} label=${`Also delete what only ${to} has`} checked=${remove} onInput=${setRemove} /><//>`;
 }

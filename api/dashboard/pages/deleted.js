@@ -3,7 +3,7 @@ import { html, useMemo } from '../lib/ui.js';
 import { keyHref } from '../lib/route.js';
 import { nsPath } from '../lib/api.js';
 import { usePages } from '../lib/paging.js';
-import { useWatch } from '../lib/live.js';
+import { useFollow } from '../lib/live.js';
 import { plural } from '../lib/format.js';
 import { Button, Empty, Failure, Loading } from '../parts/icon.js';
 import { Virtual } from '../parts/table.js';
@@ -24,7 +24,7 @@ function gone(events, store, words) {
 /** The deleted keys of a namespace. `store` knows which are there now: `count` of them, and whether those are all. */
 export function Deleted({ namespace, store, count, complete, find }) {
   const state = usePages(namespace, `${nsPath(namespace)}/audit`, { action: 'config.deleted,config.rolled-back', limit: 200 }, { fill: 50 });
-  useWatch({ namespace, events: 'config.deleted,config.rolled-back', values: 'none' }, { onFrame: ({ frame, event }) => { if (frame === 'event' && event.namespace === namespace) state.again(); } });
+  useFollow({ namespace, events: 'config.deleted,config.rolled-back', values: 'none' }, { after: state.after, on: (event) => { if (event.namespace === namespace) state.reload(); }, anew: state.reload });
   const words = find.toLowerCase().split(/\s+/).filter(Boolean);
   const list = useMemo(() => gone(state.rows ?? [], store, words), [state.rows, find, count, complete]);
   if (state.error) return html`<div class="pad"><${Failure} error=${state.error} again=${state.again} /></div>`;

@@ -21,14 +21,15 @@ const crumbs = (namespace, more) => html`${namespace.split('/').map((name, i, al
 
 /** The editor of a key that is there, or that is to be. */
 export function EditEntry({ namespace, keyName }) {
-  const { role, may } = useRole(namespace, keyName);
+  const bad = badNamespace(namespace) || badKey(keyName); // an address that somebody made up
+  const { role, may } = useRole(bad ? '/' : namespace, bad ? '' : keyName);
   const load = async (signal) => {
     const after = node.value.position || 'now';
     return { ...await begin(namespace, keyName, signal), after };
   };
-  const state = useData(may('editor') ? `${namespace}\n${keyName}` : null, load);
+  const state = useData(!bad && may('editor') ? `${namespace}\n${keyName}` : null, load);
   return html`<${Head} title=${keyName} mono document=${`Edit ${keyName}`} crumbs=${crumbs(namespace, html`<a href=${keyHref(namespace, keyName)}>${keyName}</a><span>/</span><span>edit</span>`)} />
-    ${!role ? html`<${Loading} />` : !may('editor') ? html`<${Note} tone="warn" title="You may not change this"><p>${lacking('editor', namespace)} You have ${role === 'none' ? 'no role' : `the role ${role}`} on this key. <a href=${keyHref(namespace, keyName)}>Back to the key</a></p><//>`
+    ${bad ? html`<${Note} tone="warn" title="There can be no such key"><p>${bad}</p><//>` : !role ? html`<${Loading} />` : !may('editor') ? html`<${Note} tone="warn" title="You may not change this"><p>${lacking('editor', namespace)} You have ${role === 'none' ? 'no role' : `the role ${role}`} on this key. <a href=${keyHref(namespace, keyName)}>Back to the key</a></p><//>`
     : html`<${Loaded} of=${state}>${(loaded) => html`<${KeyEditor} key=${`${namespace}\n${keyName}`} namespace=${namespace} keyName=${keyName} loaded=${loaded} after=${loaded.after} onDone=${() => done(namespace, keyName)} />`}<//>`}`;
 }
 
@@ -40,7 +41,7 @@ function badKey(key) {
   return key.split('/').some((s) => s === '' || s === '.' || s === '..') ? 'No part between slashes may be empty, . or ..' : '';
 }
 
-const badNamespace = (path) => (path && (!/^[A-Za-z0-9._/-]{1,512}$/.test(path) || path.split('/').some((s) => !s || s === '.' || s === '..')) ? 'Names divided by slashes: letters, digits and . _ - only.' : '');
+const badNamespace = (path) => (path && (!/^[A-Za-z0-9._/-]{1,512}$/.test(path) || path.split('/').some((s) => !s || s === '.' || s === '..')) ? 'Names separated by slashes: letters, digits and . _ - only.' : '');
 
 /** Asks what a new key is to be called, and goes on in the editor. */
 export function NewKey({ namespace }) {
@@ -108,10 +109,10 @@ const deletions = {
   },
   async submit({ namespace, keyName, comment, publishAt }) {
     const { data } = await write('POST', '/api/v1/publish-requests', { changes: [{ namespace, key: keyName, delete: true }], comment, ...(publishAt && { publishAt }) });
-    toast('The deletion is submitted', { href: `/ui/requests/${data.id}`, link: 'See the request' });
+    toast('Submitted for review', { href: `/ui/requests/${data.id}`, link: 'Open the request' });
   },
   async draft({ namespace, keyName, comment }) {
     await write('PUT', keyPath(namespace, 'drafts', keyName), { delete: true, ...(comment && { comment }) });
-    toast('Saved as a draft', { href: nsHref(namespace, 'drafts'), link: 'Drafts' });
+    toast('Draft saved. Nothing is published yet', { href: nsHref(namespace, 'drafts'), link: 'Drafts' });
   },
 };

@@ -116,8 +116,8 @@ export function KeyName({ name, find: words }) {
   return html`<span class="keyname">${cut > 0 && html`<span class="dir"><${Text} text=${name.slice(0, cut)} find=${lit} /></span>`}<${Text} text=${name.slice(cut)} find=${lit} /></span>`;
 }
 
-/** The value of a row, of which only the beginning is kept. */
-export function Preview({ row, find: words }) {
+// The value of a row, of which only the beginning is kept.
+function Preview({ row, find: words }) {
   if (row.type === 'binary') return html`<span class="value none">binary, ${bytes(Math.floor(row.length * 0.75))}</span>`;
   return html`<${Value} value=${row.text} type=${row.type === 'erased' ? 'erased' : 'string'} find=${words?.trim().split(/\s+/)[0]} />`;
 }

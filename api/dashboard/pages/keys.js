@@ -2,10 +2,10 @@
 import { html, useState } from '../lib/ui.js';
 import { all, write } from '../lib/api.js';
 import { useData } from '../lib/data.js';
-import { canAnywhere, me } from '../lib/session.js';
+import { can, canAnywhere, lacking, me } from '../lib/session.js';
 import { param, setParams } from '../lib/route.js';
 import { plural } from '../lib/format.js';
-import { Button, Chip, Empty, Failure, Loaded, Note } from '../parts/icon.js';
+import { Button, Chip, Empty, Loaded, Note } from '../parts/icon.js';
 import { Card, Head, Table } from '../parts/table.js';
 import { Field, Input, Segmented, Select } from '../parts/form.js';
 import { Confirm, Dialog, ask, toast } from '../parts/dialog.js';
@@ -23,7 +23,7 @@ function Granted({ of: k }) {
 function GrantRow({ grant, onInput, onRemove, alone }) {
   const set = (member) => (value) => onInput({ ...grant, [member]: value });
   return html`<div class="filters"><${Select} label="Role" value=${grant.role} options=${['viewer', 'editor', 'publisher', 'admin']} onInput=${set('role')} /><${Input} label="Namespace, and all below" mono value=${grant.namespace} onInput=${set('namespace')} placeholder="teams/pay" required />
-    <${Input} label="Keys" mono value=${grant.keys ?? ''} onInput=${set('keys')} placeholder="all, or db/*" /><${Button} quiet icon="trash-2" label="Take this grant away" why=${alone ? 'A key needs one' : ''} onClick=${onRemove} /></div>`;
+    <${Input} label="Keys" mono value=${grant.keys ?? ''} onInput=${set('keys')} placeholder="all, or db/*" /><${Button} quiet icon="trash-2" label="Take this grant away" why=${alone && !can('admin') ? lacking('admin', '/') : ''} onClick=${onRemove} /></div>`;
 }
 
 const lasts = [['', 'Never'], ['1', 'In a day'], ['7', 'In a week'], ['30', 'In 30 days'], ['90', 'In 90 days'], ['365', 'In a year']];
@@ -49,7 +49,7 @@ function Create({ onClose }) {
   return html`<${Confirm} title="New API key" verb="Create" why=${why} act=${create} onClose=${(done) => { if (!done) onClose(false); }} wide>
     <div class="form-grid"><${Input} label="Name" value=${name} onInput=${setName} placeholder="ci-deploy" hint="What or who uses it" /><${Input} label="Acts as" value=${principal} onInput=${setPrincipal} placeholder=${name || 'the same'} hint="The principal on every event; default its name" />
       <${Select} label="Expires" value=${days} options=${lasts} onInput=${setDays} /></div>
-    <fieldset class="stack tight"><legend class="out">Grants</legend><h3>May</h3>${grants.map((g, i) => html`<${GrantRow} key=${i} grant=${g} alone=${grants.length === 1} onInput=${(next) => setGrants(grants.with(i, next))} onRemove=${() => setGrants(grants.toSpliced(i, 1))} />`)}
+    <fieldset class="stack tight"><legend class="out">Grants</legend><h3>May</h3>${grants.map((g, i) => html`<${GrantRow} key=${i} grant=${g} alone=${grants.length === 1} onInput=${(next) => setGrants(grants.with(i, next))} onRemove=${() => setGrants(grants.toSpliced(i, 1))} />`)}${grants.length === 0 && html`<p class="soft">What the namespaces give to ${principal.trim() || name.trim() || 'whom it acts as'}, now and later.</p>`}
       <div><${Button} small icon="plus" onClick=${() => setGrants([...grants, { role: 'viewer', namespace: '' }])}>Another grant<//></div></fieldset><//>`;
 }
 

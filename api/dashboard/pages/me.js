@@ -8,8 +8,8 @@ import { Card, Facts, Head, Table } from '../parts/table.js';
 import { Input } from '../parts/form.js';
 import { Time } from '../parts/time.js';
 
-/** Grants as a table; also of keys. */
-export function Grants({ grants }) {
+// Grants as a table; also of keys.
+function Grants({ grants }) {
   if (grants.length === 0) return html`<p class="soft">None.</p>`;
   return html`<${Table} caption="Grants" rows=${grants} rowKey=${(g) => `${g.namespace} ${g.role} ${g.keys ?? ''}`} columns=${[
     { head: 'Role', cell: (g) => html`<${Chip} tone="info" icon="shield">${g.role}<//>` },
@@ -18,8 +18,8 @@ export function Grants({ grants }) {
   ]} />`;
 }
 
-/** Why a principal has a role somewhere, or has not. */
-export function Reasons({ of: x }) {
+// Why a principal has a role somewhere, or has not.
+function Reasons({ of: x }) {
   return html`<p>${x.principal} is <strong>${x.role === 'none' ? 'nothing' : x.role}</strong> ${x.key ? html`on the key <code>${x.key}</code> of` : 'on'} <code>${x.namespace}</code>.</p>
     ${x.reasons.length > 0 && html`<${Table} caption="Reasons" rows=${x.reasons} rowKey=${(r) => JSON.stringify(r)} columns=${[
     { head: 'Counts', cell: (r) => (r.counts ? html`<${Chip} tone="good">yes<//>` : html`<${Chip}>no<//>`) },

@@ -1,6 +1,6 @@
 // The members of the cluster: how they are, and the changes of membership, each with what it means before it is done.
 import { html, useState } from '../lib/ui.js';
-import { get, write } from '../lib/api.js';
+import { write } from '../lib/api.js';
 import { count, plural } from '../lib/format.js';
 import { can, lacking } from '../lib/session.js';
 import { Button, Chip, Failure, Loading, Note } from '../parts/icon.js';
@@ -17,7 +17,7 @@ function Add({ onClose }) {
   const [learner, setLearner] = useState(true);
   const why = !id.trim() ? 'Give the node’s ID' : !/^[^\s]+:\d+$/.test(address.trim()) ? 'Give HOST:PORT' : '';
   return html`<${Confirm} title="Add a member" verb="Add" why=${why} onClose=${onClose} act=${() => write('POST', `${path}/members`, { id: id.trim(), address: address.trim(), learner })}>
-    <p>Start the node first, with an empty data directory and <code>--join</code>. It gets the history and then counts.</p>
+    <p>Start the node first, with an ID never used, an empty data directory and neither <code>--peers</code> nor <code>--join</code>: it waits to be added. With <code>--join</code> a node adds itself.</p>
     <${Input} label="ID" mono value=${id} onInput=${setId} placeholder="n4" /><${Input} label="Address" mono value=${address} onInput=${setAddress} placeholder="10.0.0.4:6100" hint="As the other members reach it" />
     <${Check} label="As a learner first" checked=${learner} onInput=${setLearner} hint="It gets everything and does not vote, so a slow start costs nothing. Make it a voter once its lag is small." /><//>`;
 }
@@ -49,8 +49,12 @@ function Promote({ member, onClose }) {
 
 /** The members. */
 export function Members() {
-  const { data: cluster, error, again } = useCluster(2_000);
   if (!can('admin')) return html`<div class="page"><${Head} title="Members" /><${Note} tone="info">${lacking('admin', '/')}<//></div>`;
+  return html`<${All} />`;
+}
+
+function All() {
+  const { data: cluster, error, again } = useCluster(2_000);
   if (!cluster) return html`<div class="page"><${Head} title="Members" />${error ? html`<${Failure} error=${error} again=${again} />` : html`<${Loading} />`}</div>`;
   const done = (text) => (ok) => { if (ok) { toast(text); again(); } };
   const lost = cluster.leaderId ? '' : 'No leader is known: membership cannot change now';

@@ -47,7 +47,7 @@ function Own({ namespace, path, data, reload }) {
   const after = wanted(inherit, grants);
   const faults = grants.map((g) => (!(g.group ?? g.principal ?? '').trim() ? 'Say who.' : ''));
   const stop = faults.some(Boolean) ? 'A grant lacks its principal or group.' : JSON.stringify(before) === JSON.stringify(after) ? 'Nothing is changed yet.' : '';
-  const moved = edit && edit.began.etag !== data.etag;
+  const moved = edit && !saving && edit.began.etag !== data.etag;
   return html`<${Card} title="Own grants" actions=${edit ? html`<${Button} onClick=${() => setEdit(undefined)}>Cancel<//><${Button} main why=${stop} onClick=${() => setSaving(true)}>Look at the change …<//>` : html`<${Button} icon="pencil" data-key="e" why=${why} onClick=${begin}>Edit<//>`}>
     <div class="stack tight" ref=${form}>${moved && html`<${Moved} onTake=${begin} />`}
       ${edit ? html`<ul class="stack tight" aria-label="Grants">${grants.map((g, i) => html`<li key=${i}><${Row} grant=${g} number=${i + 1} fault=${faults[i]} set=${(c) => set(i, c)} remove=${() => setEdit((e) => ({ ...e, grants: e.grants.filter((_, k) => k !== i) }))} /></li>`)}</ul>
@@ -55,7 +55,7 @@ function Own({ namespace, path, data, reload }) {
         ${namespace !== '/' && html`<${Check} label="Grants of the namespaces above hold here, too" hint="Without it only what is listed here holds, here and below." checked=${inherit} onInput=${(on) => setEdit((e) => ({ ...e, inherit: on }))} />`}`
     : html`${grants.length ? html`<ul class="stack tight">${grants.map((g) => html`<li class="row"><${Chip} icon="shield">${g.role}<//><${Who} grant=${g} />${g.keys && html`<span class="soft">on <code>${g.keys}</code></span>`}</li>`)}</ul>` : html`<p class="soft">This namespace gives no roles of its own.</p>`}
         ${!inherit && html`<p><${Chip} tone="warn">not inherited<//> Grants of the namespaces above do not hold here.</p>`}<${Changed} own=${data.own} />`}</div>
-    ${saving && html`<${SavePolicy} title=${`Change the roles of ${namespace}`} path=${path} old=${before} now=${after} body=${after} etag=${edit.began.etag} verb="Save the roles" onClose=${() => setSaving(false)} saved=${() => { setEdit(undefined); reload(); }} conflict=${reload}>
+    ${saving && html`<${SavePolicy} title=${`Change the roles of ${namespace}`} path=${path} old=${before} now=${after} body=${after} etag=${edit.began.etag} verb="Save the roles" onClose=${() => setSaving(false)} saved=${() => reload().then(() => { setEdit(undefined); setSaving(false); })} conflict=${reload}>
       ${lostSelf(before, after) && html`<${Note} tone="warn"><p>You take away a role of yours here. Unless another grant gives it, you cannot undo this yourself.</p><//>`}
       <p class="soft small">It holds at once. Whoever loses rights loses running streams within a second.</p><//>`}<//>`;
 }

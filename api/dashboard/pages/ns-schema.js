@@ -27,7 +27,7 @@ export function NamespaceSchema({ namespace }) {
 function Above({ namespace, effective }) {
   const others = effective.filter((e) => e.from !== namespace);
   if (others.length === 0) return null;
-  return html`<${Card} title="From the namespaces above"><div class="stack"><p class="soft">A value must please each of these, too.</p>
+  return html`<${Card} title="From the namespaces above"><div class="stack"><p class="soft">A value must satisfy each of these, too.</p>
     ${others.map((e) => html`<details key=${e.from}><summary><a class="mono" href=${nsHref(e.from, 'schema')}>${e.from}</a> <span class="soft small">since event ${count(e.index)}</span></summary><${ValueBlock} value=${e.schema} type="json" label=${`Schema of ${e.from}`} /></details>`)}</div><//>`;
 }
 
@@ -54,7 +54,7 @@ function Own({ namespace, path, data, reload }) {
   const wrong = fault ?? (edit && (schema === null || typeof schema !== 'object' || Array.isArray(schema)) && typeof schema !== 'boolean' ? 'A schema is an object.' : '');
   const after = dialog === 'remove' ? sent(null, edit?.inherit ?? true) : sent(schema, edit?.inherit ?? true);
   const same = edit && !wrong && textOf(before) === textOf(after);
-  const moved = edit && edit.began.etag !== data.etag;
+  const moved = edit && !dialog && edit.began.etag !== data.etag;
   const close = () => setDialog('');
   const remove = () => { if (!edit) begin(); setDialog('remove'); };
   return html`<${Card} title="Own schema" actions=${edit ? html`<${Button} onClick=${() => setEdit(undefined)}>Cancel<//><${Button} main why=${wrong || (same ? 'Nothing is changed yet.' : '')} onClick=${() => setDialog('save')}>Look at the change …<//>`
@@ -67,7 +67,7 @@ function Own({ namespace, path, data, reload }) {
     : own.schema === undefined ? html`<p class="soft">This namespace has no schema of its own: any value of any type may be written. A schema says which keys there are, what their values look like, and what they are for; editors see it while they type.</p>`
       : html`<${ValueBlock} value=${own.schema} type="json" label=${`Schema of ${namespace}`} />${own.inherit === false && html`<p><${Chip} tone="warn">not inherited<//> Schemas of the namespaces above do not hold here.</p>`}<${BackTest} path=${path} body=${sent(own.schema, own.inherit !== false)} why=${why} />`}
       ${!edit && html`<${Changed} own=${own} />`}</div>
-    ${dialog && edit && html`<${Save} namespace=${namespace} path=${path} before=${before} after=${after} etag=${edit.began.etag} remove=${dialog === 'remove'} onClose=${close} saved=${() => { setEdit(undefined); reload(); }} conflict=${reload} />`}<//>`;
+    ${dialog && edit && html`<${Save} namespace=${namespace} path=${path} before=${before} after=${after} etag=${edit.began.etag} remove=${dialog === 'remove'} onClose=${close} saved=${() => reload().then(() => { setEdit(undefined); close(); })} conflict=${reload} />`}<//>`;
 }
 
 function Save({ namespace, path, before, after, etag, remove, onClose, saved, conflict }) {
@@ -76,7 +76,7 @@ function Save({ namespace, path, before, after, etag, remove, onClose, saved, co
   return html`<${SavePolicy} title=${remove ? `Take away the schema of ${namespace}` : `Change the schema of ${namespace}`} path=${path} old=${before.schema === null ? undefined : before} now=${after.schema === null ? undefined : after}
     body=${{ ...after, ...(force && { force: true }) }} etag=${etag} comments danger=${remove || force} verb=${remove ? 'Take the schema away' : force ? 'Save all the same' : 'Save the schema'} onClose=${onClose} saved=${saved} conflict=${conflict} onError=${(e) => e.status === 422 && setBroken(true)}>
     <p class="soft">${remove ? 'Values are no longer held to it. The history keeps it.' : 'It holds for all that is written from now on, here and below.'}</p>
-    ${broken && html`<${Note} tone="warn" title="Live values break it"><p>They stay as they are until somebody changes them; what is written next must please the schema.</p><${Check} label="Save it although live values break it" checked=${force} onInput=${setForce} /><//>`}<//>`;
+    ${broken && html`<${Note} tone="warn" title="Live values break it"><p>They stay as they are until somebody changes them; what is written next must satisfy the schema.</p><${Check} label="Save it although live values break it" checked=${force} onInput=${setForce} /><//>`}<//>`;
 }
 
 // What a schema would say of the live values, and of what was changed lately.
@@ -96,7 +96,7 @@ const Errors = ({ errors }) => html`<ul>${errors.slice(0, 20).map((e) => html`<l
 
 function Verdict({ result: r }) {
   const looked = `It looked at ${plural(r.looked, 'past change')}`;
-  return html`<div class="stack tight">${r.valid ? html`<${Note} tone="good" title="All live values please it"><p>${looked}${r.changes.length ? '' : ', and would have refused none of them'}.</p><//>`
+  return html`<div class="stack tight">${r.valid ? html`<${Note} tone="good" title="All live values satisfy it"><p>${looked}${r.changes.length ? '' : ', and would have refused none of them'}.</p><//>`
     : html`<${Note} tone="bad" title=${`Live values in ${plural(r.live.length, 'namespace')} break it`}>${r.live.map((b) => html`<div><a class="mono" href=${nsHref(b.namespace)}>${b.namespace}</a><${Errors} errors=${b.errors} /></div>`)}<//>`}
     ${r.changes.length > 0 && html`<${Note} tone="warn" title=${`It would have refused ${plural(r.changes.length, 'change')} of the past`}><p class="small">${looked}.</p>
       ${r.changes.slice(0, 50).map((c) => html`<div><span class="any"><a href=${withQuery('/ui/audit', { event: c.index })}>Event ${count(c.index)}</a> · <strong><${Text} text=${c.actor} /></strong> · <a class="mono" href=${keyHref(c.namespace, c.key)}>${c.namespace} · <${Text} text=${c.key} /></a> · <${Time} at=${c.time} relative /></span><${Errors} errors=${c.errors} /></div>`)}<//>`}</div>`;

@@ -80,11 +80,11 @@ function Own({ namespace, path, data, reload }) {
   };
   const change = (name, value) => setEdit((e) => { const own = { ...e.own }; if (value === undefined) delete own[name]; else own[name] = value; return { ...e, own }; });
   const stop = edit && (fault(edit.own) || (JSON.stringify(sorted(before)) === JSON.stringify(sorted(edit.own)) ? 'Nothing is changed yet.' : ''));
-  const moved = edit && edit.began.etag !== data.etag;
+  const moved = edit && !saving && edit.began.etag !== data.etag;
   return html`<${Card} title=${edit ? 'Own settings' : 'Settings'} flush=${!edit} actions=${edit ? html`<${Button} onClick=${() => setEdit(undefined)}>Cancel<//><${Button} main why=${stop} onClick=${() => setSaving(true)}>Look at the change …<//>` : html`<${Button} icon="pencil" data-key="e" why=${why} onClick=${begin}>Edit<//>`}>
     ${edit ? html`<div class="stack" ref=${form}>${moved && html`<${Moved} onTake=${begin} />`}<${SettingsForm} own=${edit.own} change=${change} otherwise=${otherwise} root=${root} /></div>`
     : html`<${Holds} namespace=${namespace} data=${data} /><div class="pad"><${Changed} own=${data.own} /></div>`}
-    ${saving && html`<${SavePolicy} title=${`Change the settings of ${namespace}`} path=${path} old=${before} now=${edit.own} body=${edit.own} etag=${edit.began.etag} verb="Save the settings" onClose=${() => setSaving(false)} saved=${() => { setEdit(undefined); reload(); }} conflict=${reload}>
+    ${saving && html`<${SavePolicy} title=${`Change the settings of ${namespace}`} path=${path} old=${before} now=${edit.own} body=${edit.own} etag=${edit.began.etag} verb="Save the settings" onClose=${() => setSaving(false)} saved=${() => reload().then(() => { setEdit(undefined); setSaving(false); })} conflict=${reload}>
       ${before.requireApproval && !edit.own.requireApproval && html`<${Note} tone="warn"><p>Changes here no longer need approval, unless a namespace above asks for it.</p><//>`}
       <p class="soft small">What is not set here is inherited. It holds at once, here and below.</p><//>`}<//>`;
 }

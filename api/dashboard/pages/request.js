@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from '../lib/ui.js';
 import { all, get } from '../lib/api.js';
 import { useData, useEvery } from '../lib/data.js';
 import { plural, when } from '../lib/format.js';
-import { useWatch } from '../lib/live.js';
+import { useFollow } from '../lib/live.js';
 import { useRows } from '../lib/rows.js';
 import { can, me } from '../lib/session.js';
 import { plain } from '../lib/text.js';
@@ -23,8 +23,8 @@ import { Time } from '../parts/time.js';
 
 const deeds = { submitted: 'submitted this', approved: 'approved', rejected: 'rejected this', withdrawn: 'withdrew this', scheduled: 'scheduled this', published: 'published this', bypassed: 'published this without its approvals' };
 
-/** What others have just done, as a sentence. */
-export function deed(event) {
+// What others have just done, as a sentence.
+function deed(event) {
   const verb = event.type.startsWith('publish-request.') ? deeds[event.type.slice('publish-request.'.length)] : event.key ? `changed what is live of ${event.namespace}/${event.key}` : undefined;
   return verb && { who: event.actor === 'system' ? 'The cluster' : event.actor, verb, at: event.time };
 }
@@ -53,10 +53,11 @@ export function Request({ id }) {
   since.current ??= state.position;
   known.current = state.data && isOpen(state.data.request);
   const places = state.data && known.current ? [...new Set(state.data.request.changes.map((c) => c.namespace))].slice(0, 50) : [];
-  useWatch(places.length ? { namespace: places, events: 'config', values: 'none' } : null, {
+  useFollow(places.length ? { namespace: places, events: 'config', values: 'none' } : null, {
     after: since.current || 'now', // what came while it loaded comes twice rather than never
-    onFrame: ({ frame, event }) => {
-      if (frame !== 'event' || event.request === id || !state.data.request.changes.some((c) => c.namespace === event.namespace && c.key === event.key)) return;
+    anew: state.reload,
+    on: (event) => {
+      if (event.request === id || !state.data.request.changes.some((c) => c.namespace === event.namespace && c.key === event.key)) return;
       tell(event);
       state.reload();
     },

@@ -26,7 +26,7 @@ export function Requests({ rest }) {
 const views = { waiting: 'Waiting for me', mine: 'Mine', open: 'Open', closed: 'Closed' };
 
 function Queue() {
-  const view = views[param('view')] ? param('view') : waiting.value.length || !open.value ? 'waiting' : 'open';
+  const view = Object.hasOwn(views, param('view')) ? param('view') : waiting.value.length || !open.value ? 'waiting' : 'open';
   const mine = open.value?.filter((r) => r.submittedBy === me.value?.principal).length;
   const counts = { waiting: waiting.value.length, mine, open: open.value?.length };
   return html`<div class="page"><${Head} title="Publish requests"><p class="soft">Changes that are to be looked at by others before they are live.</p><//>

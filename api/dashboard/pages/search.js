@@ -3,14 +3,13 @@ import { html, useEffect, useRef, useState } from '../lib/ui.js';
 import { entryOf } from '../lib/entry.js';
 import { keyHref, nsHref, param, setParams } from '../lib/route.js';
 import { usePages } from '../lib/paging.js';
-import { useWatch } from '../lib/live.js';
+import { useFollow } from '../lib/live.js';
 import { count, plural } from '../lib/format.js';
 import { textOf } from '../lib/text.js';
 import { Button, Chip, Empty, Failure, Loading } from '../parts/icon.js';
 import { Field, Segmented } from '../parts/form.js';
 import { Head } from '../parts/table.js';
 import { Time } from '../parts/time.js';
-import { Lit } from '../parts/lit.js';
 import { Text, TypeChip, Value } from '../parts/value.js';
 import { namespaces } from '../lib/namespaces.js';
 
@@ -40,9 +39,10 @@ function useSearch(q, scope, where) {
   const state = usePages(asked, q ? '/api/v1/search' : null, { q, namespace: scope, in: where, limit: 100 }, { fill: 20 });
   const [others, setOthers] = useState(0);
   useEffect(() => setOthers(0), [asked]);
-  useWatch(q ? { ...(scope && { namespace: scope }), events: 'config', values: 'none' } : null, {
-    async onFrame({ frame, event }) {
-      if (frame !== 'event') return;
+  useFollow(q ? { ...(scope && { namespace: scope }), events: 'config', values: 'none' } : null, {
+    after: state.after,
+    anew: state.reload,
+    async on(event) {
       if (!state.rows?.some((r) => id(r) === id(event))) { setOthers((n) => n + 1); return; }
       const now = await entryOf(event.namespace, event.key).then((e) => e ?? null, () => undefined);
       if (now === undefined) return;
@@ -97,7 +97,7 @@ function Results({ state, q }) {
   return html`<div class="stack ${state.stale ? 'stale' : ''}"><p class="soft row" role="status">${said}
       ${others > 0 && html`<span>${plural(others, 'other change')} since: there may be more.</span><${Button} small icon="refresh-cw" onClick=${state.again}>Search again<//>`}</p>
     ${rows.length === 0 && !next && html`<${Empty} icon="search" title="Nothing was found"><p>No key or value that you may read has ${words.length > 1 ? 'all of these words' : 'this word'}. Deleted keys are listed with their namespace, under “Deleted”.</p><//>`}
-    ${groups(rows).map((g) => html`<section class="card" key=${g.namespace} aria-label=${g.namespace}><div class="head"><h2 class="grow mono found-ns"><a href=${nsHref(g.namespace)}><${Lit} text=${g.namespace} words=${words} /></a></h2><span class="soft small">${count(g.rows.length)}</span></div>
+    ${groups(rows).map((g) => html`<section class="card" key=${g.namespace} aria-label=${g.namespace}><div class="head"><h2 class="grow mono found-ns"><a href=${nsHref(g.namespace)}><${Text} text=${g.namespace} find=${words} /></a></h2><span class="soft small">${count(g.rows.length)}</span></div>
       <ul>${g.rows.map((row) => html`<${Result} key=${row.key} row=${row} words=${words} />`)}</ul></section>`)}
     <${Failure} error=${error} again=${state.more} />
     ${next && html`<div><${Button} busy=${loading} onClick=${state.more}>${rows.length ? 'More' : 'Search on'}<//></div>`}</div>`;
@@ -105,9 +105,9 @@ function Results({ state, q }) {
 
 function Result({ row, words }) {
   const value = row.value !== undefined ? textOf(row.value) : row.excerpt;
-  return html`<li class="found ${Date.now() - (row.fresh ?? 0) < 2_400 ? 'fresh' : ''}"><a class="found-key keyname any" href=${keyHref(row.namespace, row.key)}><${Lit} text=${row.key} words=${words} /></a>
+  return html`<li class="found ${Date.now() - (row.fresh ?? 0) < 2_400 ? 'fresh' : ''}"><a class="found-key keyname any" href=${keyHref(row.namespace, row.key)}><${Text} text=${row.key} find=${words} /></a>
     <span class="found-value clip">${row.deleted ? html`<${Chip} tone="bad" icon="trash-2">deleted meanwhile<//>` : row.type === 'binary' ? html`<span class="value none">binary</span>` : value === undefined ? html`<${Value} type=${row.type} />`
-    : html`<span class="value inline"><${Lit} text=${excerpt(value, words)} words=${words} /></span>`}</span>
+    : html`<span class="value inline"><${Text} text=${excerpt(value, words)} find=${words} /></span>`}</span>
     <span class="row tight fixed"><${TypeChip} type=${row.type} /><span class="soft small nowrap">v${row.version} · <${Time} at=${row.updatedAt} relative /> · <${Text} text=${row.updatedBy} /></span></span></li>`;
 }
 

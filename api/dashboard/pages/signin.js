@@ -5,6 +5,9 @@ import { withQuery } from '../lib/route.js';
 import { Button, Failure, Note } from '../parts/icon.js';
 import { Input } from '../parts/form.js';
 
+// Where one comes back to: this address, or as much of it as the node takes.
+const back = () => [location.pathname + location.search, location.pathname].find((to) => to.length <= 1_024) ?? '/';
+
 /** Shown instead of any page while nobody is signed in; the address stays, so one comes back to it. */
 export function SignIn() {
   const [key, setKey] = useState('');
@@ -37,6 +40,6 @@ export function SignIn() {
         hint="confman dev prints one; others: confman key create. It is sent once and not kept in this browser." />
       <${Failure} error=${error} title=${error?.status === 401 ? 'That key is not good' : undefined} />
       <div class="row"><button class="btn main-act" disabled=${busy || !key.trim()}>${busy ? 'Signing in …' : 'Sign in'}</button>
-      ${login && html`<${Button} href=${withQuery('/auth/login', { return: location.pathname + location.search })} target="_self" icon="user">Sign in with your organisation<//>`}</div>
+      ${login && html`<${Button} href=${withQuery('/auth/login', { return: back() })} target="_self" icon="user">Sign in with your organisation<//>`}</div>
     </form></section></main>`;
 }

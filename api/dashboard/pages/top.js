@@ -19,7 +19,8 @@ export function Top() {
   const root = tree.value;
   const list = useMemo(() => children(root), [root]);
   const create = () => ask(NewNamespace, { below: '/' });
-  const actions = html`<${Button} icon="sliders-horizontal" href=${nsHref('/', 'settings')}>Defaults<//><${Button} icon="users" href=${nsHref('/', 'roles')}>Roles<//>
+  const may = can('viewer') ? '' : lacking('viewer', '/');
+  const actions = html`<${Button} icon="sliders-horizontal" why=${may} href=${nsHref('/', 'settings')}>Defaults<//><${Button} icon="users" why=${may} href=${nsHref('/', 'roles')}>Roles<//>
     <${Button} main icon="plus" why=${canAnywhere('admin') ? '' : lacking('admin', '/')} onClick=${create}>New namespace<//>`;
   return html`<div class="ns-top"><${Head} title="Browse" crumbs=${html`<${TreeButton} />`} actions=${actions}><p class="soft">${root ? `${plural(namespaces.value.length, 'namespace')} that you may see. Keys live in namespaces; what a namespace does not say it inherits from those above.` : ' '}</p><//></div>
     ${!root ? html`<${Loading} />` : list.length === 0 ? html`<${Empty} icon="folder" title="There is no namespace yet">

@@ -2,6 +2,7 @@
 import { html, useState } from '../lib/ui.js';
 import { all, get, write } from '../lib/api.js';
 import { useData, useEvery } from '../lib/data.js';
+import { go } from '../lib/route.js';
 import { canAnywhere } from '../lib/session.js';
 import { count, plural } from '../lib/format.js';
 import { Button, Chip, Empty, Loaded, Note } from '../parts/icon.js';
@@ -52,7 +53,7 @@ function List() {
     { head: 'Namespace', cell: (w) => html`<code>${w.namespace}</code>` }, { head: 'Events', cell: (w) => html`<span class="row tight">${w.events.map((e) => html`<${Chip} mono>${e}<//>`)}</span>` },
     { head: 'State', cell: (w) => html`<${State} of=${w} />` }, { head: 'Changed', cell: (w) => html`<${Time} at=${w.updatedAt} relative />` },
   ];
-  return html`<div class="page"><${Head} title="Webhooks" actions=${html`<${Button} main icon="plus" why=${canAnywhere('admin') ? '' : 'You need the role admin on a namespace.'} onClick=${() => ask(Edit, {}).then((ok) => ok && toast('The webhook is told of what happens from now on'))}>New webhook<//>`} />
+  return html`<div class="page"><${Head} title="Webhooks" actions=${html`<${Button} main icon="plus" why=${canAnywhere('admin') ? '' : 'You need the role admin on a namespace.'} onClick=${() => ask(Edit, {}).then((ok) => ok && toast('Webhook added. It is told of what happens from now on'))}>New webhook<//>`} />
     <${Loaded} of=${state}>${(rows) => html`<${Card} title=${plural(rows.length, 'webhook')} flush>${rows.length ? html`<${Table} caption="Webhooks" columns=${columns} rows=${rows} rowKey=${(w) => w.id} />`
     : html`<${Empty} icon="webhook" title="No webhooks"><p>A webhook has an endpoint of yours told of events as they happen: signed, in order, each at least once, retried for a day.</p><//>`}<//>`}<//></div>`;
 }
@@ -82,7 +83,7 @@ function Deliveries({ webhook: w }) {
 
 function One({ id }) {
   const state = useData(`webhook ${id}`, (signal) => get(path(id), {}, { signal }), { filter: { events: 'webhook' } });
-  const turn = (w) => write('PUT', path(w.id), { disabled: !w.disabled }).then(() => { toast(w.disabled ? 'It goes on where it stopped' : 'It waits until it is turned on again'); state.reload(); }, (e) => toast(e.message, { tone: 'bad' }));
+  const turn = (w) => write('PUT', path(w.id), { disabled: !w.disabled }).then(() => { toast(w.disabled ? 'Turned on. It goes on where it stopped' : 'Turned off. Events wait until it is turned on again'); state.reload(); }, (e) => toast(e.message, { tone: 'bad' }));
   const Rotate = ({ onClose }) => {
     const [secret, setSecret] = useState();
     if (secret) return html`<${Secret} secret=${secret} onClose=${onClose} />`;
@@ -91,7 +92,7 @@ function One({ id }) {
   const Delete = ({ onClose }) => html`<${Confirm} title="Delete the webhook" verb="Delete" danger onClose=${onClose} act=${() => write('DELETE', path(id))}><p>What its endpoint was not told yet, it never will be.</p><//>`;
   return html`<${Loaded} of=${state}>${(w) => html`<div class="page"><${Head} mono title=${html`<${Text} text=${w.url} />`} document="Webhook" crumbs=${html`<a href="/ui/webhooks">Webhooks</a>`} actions=${html`<${Button} icon="pencil" onClick=${() => ask(Edit, { webhook: w }).then((ok) => ok && state.reload())}>Change<//>
       <${Button} icon=${w.disabled ? 'play' : 'pause'} onClick=${() => turn(w)}>${w.disabled ? 'Turn on' : 'Turn off'}<//><${Button} icon="rotate-ccw" onClick=${() => ask(Rotate, {})}>New secret<//>
-      <${Button} danger icon="trash-2" onClick=${() => ask(Delete, {}).then((ok) => { if (ok) { toast('The webhook is gone'); history.back(); } })}>Delete<//>`} />
+      <${Button} danger icon="trash-2" onClick=${() => ask(Delete, {}).then((ok) => { if (ok) { toast('Webhook deleted'); go('/ui/webhooks'); } })}>Delete<//>`} />
     ${w.reason && html`<${Note} tone="bad" title="The cluster turned it off"><p><${Text} text=${w.reason} /></p><//>`}
     <${Card} title="What it is"><${Facts} of=${[['State', html`<${State} of=${w} />`], ['Namespace', html`<code>${w.namespace}</code>`], ['Events', w.events.join(', ')], ['Values', w.values ? 'sent along' : 'left out'], ['Description', w.description && html`<${Text} text=${w.description} />`],
     ['Delivered up to', `event ${count(w.cursor)}, ${plural(w.lag, 'event')} behind this node`], ['Made', html`<${Time} at=${w.createdAt} /> by ${w.createdBy}`]]} /><//>

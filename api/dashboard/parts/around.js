@@ -13,8 +13,8 @@ import { titleOf } from './requestline.js';
 
 const whose = (name) => (name === me.value?.principal ? 'You have' : `${plain(name)} has`);
 
-/** How changes are made in a namespace, in a sentence or two. */
-export function Rules({ ways, settings }) {
+// How changes are made in a namespace, in a sentence or two.
+function Rules({ ways, settings }) {
   return html`<div class="stack tight"><p>${ways.approvals ? `Every change needs ${plural(ways.approvals, 'approval')} by somebody who did not write it.` : ways.held ? 'Direct writes are allowed, but not now.' : 'What you save is live at once.'}</p>
     ${ways.held && html`<${Note} tone="warn"><p>${ways.held.text}</p><//>`}
     ${settings.from?.requireApproval && html`<p class="soft small">So say the settings of <code>${settings.from.requireApproval}</code>.</p>`}</div>`;

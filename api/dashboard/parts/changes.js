@@ -9,8 +9,8 @@ import { Diff } from './diff.js';
 import { Area } from './form.js';
 import { Text } from './value.js';
 
-/** What each action is called when it would be done: [word, tone, icon]. */
-export const willBe = { create: ['added', 'good', 'plus'], update: ['changed', 'info', 'pencil'], delete: ['deleted', 'bad', 'trash-2'] };
+// What each action is called when it would be done: [word, tone, icon].
+const willBe = { create: ['added', 'good', 'plus'], update: ['changed', 'info', 'pencil'], delete: ['deleted', 'bad', 'trash-2'] };
 const step = 100; // changes shown at once
 
 /**
@@ -65,12 +65,12 @@ export function DoChanges({ title, path, body, verb, children, onClose, done, hi
       setBusy(false);
     }
   };
-  const why = plan?.changes.length === 0 ? 'Everything is so already.' : !plan ? (error ? 'It cannot be done.' : 'Looking what it would do.') : '';
+  const why = plan?.changes.length === 0 ? 'Nothing would change' : !plan ? (error ? 'It cannot be done' : 'Finding out what it would do') : '';
   return html`<${Dialog} wide title=${title} onClose=${() => onClose()} actions=${html`<${Button} onClick=${() => onClose()}>Cancel<//><${Button} main busy=${busy} why=${why} onClick=${act}>${verb}<//>`}>
     ${children}
     ${error && html`<${Failure} error=${error} again=${look} title=${error.status === 409 ? 'It cannot be undone as it was: something changed since' : undefined} />`}
-    ${!plan && !error && html`<${Loading}>Looking what it would do …<//>`}
-    ${plan?.changes.length === 0 && html`<${Note} tone="good"><p>Everything is so already: there is nothing to do.</p><//>`}
+    ${!plan && !error && html`<${Loading}>Finding out what it would do …<//>`}
+    ${plan?.changes.length === 0 && html`<${Note} tone="good"><p>Nothing would change: everything is so already.</p><//>`}
     ${plan?.changes.length > 0 && html`<p><strong>${plural(plan.changes.length, 'key')}</strong> ${plan.changes.length === 1 ? 'changes' : 'change'}${always ? ', once the request is approved.' : hint ? html`. ${hint}` : ', all at once.'}</p>
       <${Changes} changes=${plan.changes} where open=${plan.changes.length <= 3 ? 3 : 0} />
       <${Area} label="Comment" hint="Why: whoever looks at the history later reads it." rows="2" value=${comment} onInput=${setComment} />`}
@@ -78,7 +78,7 @@ export function DoChanges({ title, path, body, verb, children, onClose, done, hi
 }
 
 function told(answer) {
-  if (answer.request) toast('A publish request was made: it waits for review.', { href: `/ui/requests/${answer.request}`, link: 'Open the request' });
-  else if (answer.changes.length === 0) toast('Everything was so already.');
-  else toast(`Done: ${plural(answer.changes.length, 'key')} changed, event ${count(answer.index)}.`);
+  if (answer.request) toast('A request was made. It waits for review', { href: `/ui/requests/${answer.request}`, link: 'Open the request' });
+  else if (answer.changes.length === 0) toast('Nothing was written: everything was so already');
+  else toast(`Done: ${plural(answer.changes.length, 'key')} changed, event ${count(answer.index)}`);
 }

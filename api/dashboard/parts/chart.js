@@ -51,7 +51,7 @@ export function Chart({ label, times, series, unit = count, height = 150, marks 
         scales: { y: { range: (u, min, max) => [0, Math.max(max * 1.15, 1)] } },
         axes: [{ ...axis, size: 28 }, { ...axis, size: 56, values: (u, all) => all.map((v) => latest.current.unit(v)) }],
         series: [{}, ...series.map((s) => { const c = colour(s.tone ?? 'accent'); return { label: s.name, stroke: c, width: 1.6, fill: s.fill ? c.replace(/^rgb\((.*)\)$/, 'rgba($1, .12)') : undefined, points: { show: false }, spanGaps: false }; })],
-        hooks: { draw: [(u) => { for (const t of latest.current.marks) { const x = u.valToPos(t / 1000, 'x', true); u.ctx.save(); u.ctx.strokeStyle = amber; u.ctx.setLineDash([4, 3]); u.ctx.beginPath(); u.ctx.moveTo(x, u.bbox.top); u.ctx.lineTo(x, u.bbox.top + u.bbox.height); u.ctx.stroke(); u.ctx.restore(); } }] },
+        hooks: { draw: [(u) => { for (const t of latest.current.marks) { if (t / 1000 < u.scales.x.min) continue; const x = u.valToPos(t / 1000, 'x', true); u.ctx.save(); u.ctx.strokeStyle = amber; u.ctx.setLineDash([4, 3]); u.ctx.beginPath(); u.ctx.moveTo(x, u.bbox.top); u.ctx.lineTo(x, u.bbox.top + u.bbox.height); u.ctx.stroke(); u.ctx.restore(); } }] },
       }, latest.current.data, host.current);
       watcher = new ResizeObserver(() => { if (host.current) plot.current?.setSize({ width: host.current.clientWidth, height }); });
       watcher.observe(host.current);

@@ -107,11 +107,20 @@ export function Toasts() {
     <button type="button" aria-label="Dismiss" onClick=${() => dismiss(t.id)}><${Icon} name="x" /></button></div>`)}</div>`;
 }
 
+const asked = new Set(); // how to close what is open
+
+/** Closes what lies over the page: it is of somebody who is not there any more. */
+export function closeAll() {
+  for (const close of [...asked]) close();
+  toasts.value = [];
+}
+
 /** Opens a component as a dialog from anywhere: it gets `onClose(result)`; resolves to the result. */
 export function ask(Component, props) {
   return new Promise((resolve) => {
     const root = document.body.appendChild(document.createElement('div'));
-    const onClose = (result) => { render(null, root); root.remove(); resolve(result); };
+    const onClose = (result) => { asked.delete(onClose); render(null, root); root.remove(); resolve(result); };
+    asked.add(onClose);
     render(html`<${Component} ...${props} onClose=${onClose} />`, root);
   });
 }

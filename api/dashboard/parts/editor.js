@@ -3,8 +3,8 @@ import { html, useEffect, useRef, useState } from '../lib/ui.js';
 
 let library;
 
-/** Loads the editor. */
-export const load = () => (library ??= import('../vendor/codemirror.js'));
+// Loads the editor.
+const load = () => (library ??= import('../vendor/codemirror.js'));
 
 function theme(cm) {
   const { tags: t } = cm;

@@ -12,7 +12,7 @@ import { EventLine, fromAudit, Sentence, side } from './event.js';
 import { Button, Failure, Loading } from './icon.js';
 import { Facts } from './table.js';
 import { Time } from './time.js';
-import { Copy, Text, toClipboard } from './value.js';
+import { Copy, Text } from './value.js';
 
 const isChange = (action) => action.startsWith('config.');
 
@@ -66,12 +66,12 @@ function Acts({ row }) {
       <${Button} small icon="undo-2" why=${why} onClick=${() => setReverting(true)}>Revert this change …<//>`}
     ${!change && row.namespace && row.namespace !== '/' && html`<${Button} small icon="folder" href=${nsHref(row.namespace)}>Open the namespace<//>`}
     ${row.request && html`<${Button} small icon="git-pull-request" href=${`/ui/requests/${row.request}`}>Open the request<//>`}
-    <${Button} small quiet icon="link" onClick=${() => toClipboard(address)}>Copy link<//>
+    <${Copy} text=${address}>Copy link<//>
     ${reverting && html`<${Revert} row=${row} onClose=${() => setReverting(false)} />`}</div>`;
 }
 
-/** Undoes the transaction of an event: what it would do first. */
-export function Revert({ row, onClose }) {
+// Undoes the transaction of an event: what it would do first.
+function Revert({ row, onClose }) {
   return html`<${DoChanges} title=${`Revert the change of event ${count(row.index)}`} path="/api/v1/revert" body=${{ index: row.index }} verb="Revert" onClose=${onClose}>
     <p>All keys that this change touched are again as they were before it${row.transaction ? ', those of the same transaction included' : ''}. The history keeps both: a new event says what was undone. Where the settings ask for it, a publish request is made instead.</p><//>`;
 }

@@ -59,8 +59,8 @@ const icons = {
 };
 const kinds = { config: 'pencil', draft: 'edit-3', namespace: 'folder', 'publish-request': 'git-pull-request', key: 'key-round', webhook: 'webhook', cluster: 'server', history: 'history', checkpoint: 'shield-check' };
 
-/** The icon of a type of event. */
-export const eventIcon = (action) => icons[action] ?? kinds[action.split('.')[0]] ?? 'activity';
+// The icon of a type of event.
+const eventIcon = (action) => icons[action] ?? kinds[action.split('.')[0]] ?? 'activity';
 
 const verbs = {
   'config.created': 'created', 'config.updated': 'changed', 'config.deleted': 'deleted', 'config.rolled-back': 'rolled back', 'draft.saved': 'drafted', 'draft.discarded': 'discarded the draft of',

@@ -1,6 +1,6 @@
 // A namespace's entries as a file, made here from what the node answers; numbers stay as they are written.
 import { call, nsPath, pages } from '../lib/api.js';
-import { textOf } from '../lib/text.js';
+import { quoted, textOf } from '../lib/text.js';
 import { toast } from './dialog.js';
 import { saveAs } from './value.js';
 
@@ -28,7 +28,6 @@ async function rows(namespace, each) {
 const ndjson = async (namespace) => new Blob([(await rows(namespace, (entry) => `${JSON.stringify(entry)}\n`)).join('')], { type: 'application/x-ndjson' });
 
 const variable = (key) => key.toUpperCase().replace(/[^A-Z0-9]+/g, '_').replace(/^(\d)/, '_$1');
-const quoted = (text) => (/^[A-Za-z0-9_./:@%+,-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 async function env(namespace) {
   const lines = await rows(namespace, ({ key, value, type }) => (type === 'erased' ? `# ${key} is erased\n` : `${variable(key)}=${quoted(textOf(value))}\n`));

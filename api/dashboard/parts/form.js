@@ -1,5 +1,5 @@
 // Fields: a label, what it is for, what is wrong with it; tied together for everybody.
-import { html, useId } from '../lib/ui.js';
+import { html, useEffect, useId, useRef, useState } from '../lib/ui.js';
 import { Icon } from './icon.js';
 
 /** A labelled field. `children(attributes)` renders the control with them; `error` is what is wrong. */
@@ -16,6 +16,20 @@ export function Field({ label, hint, error, children, class: more = '' }) {
 export function Input({ label, hint, error, value, onInput, mono, class: more, ...rest }) {
   return html`<${Field} label=${label} hint=${hint} error=${error} class=${more}>${(attributes) => html`<input class="input ${mono ? 'mono' : ''}" ...${attributes} ...${rest}
     value=${value} onInput=${(e) => onInput(e.target.value)} autocomplete=${rest.autocomplete ?? 'off'} spellcheck=${mono ? 'false' : undefined} />`}<//>`;
+}
+
+/** A field of one line that is told of, by `set(text)`, when typing rests: for what becomes the address. */
+export function Slow({ value, set, ...rest }) {
+  const [text, setText] = useState(value);
+  const timer = useRef();
+  useEffect(() => setText(value), [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const input = (v) => {
+    setText(v);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => set(v.trim()), 350);
+  };
+  return html`<${Input} value=${text} onInput=${input} ...${rest} />`;
 }
 
 /** A field of several lines. */

@@ -16,8 +16,8 @@ import { Text, Value } from './value.js';
 
 const actions = { 'config.created': ['created', 'good'], 'config.updated': ['changed', ''], 'config.deleted': ['deleted', 'bad'], 'config.rolled-back': ['rolled back', 'violet'] };
 
-/** What became of a key in a version, in a word. */
-export function Action({ of: version }) {
+// What became of a key in a version, in a word.
+function Action({ of: version }) {
   const [word, tone] = actions[version.action] ?? [version.action, ''];
   return html`<${Chip} tone=${tone} icon=${{ created: 'plus', deleted: 'trash-2', 'rolled back': 'rotate-ccw' }[word]}>${word}${version.source ? ` to v${version.source}` : ''}<//>`;
 }
@@ -99,8 +99,8 @@ export function Restore({ namespace, keyName, version, onClose }) {
   const settings = useData(namespace, (signal) => get(`${nsPath(namespace)}/settings`, { resolve: true }, { signal }), { filter: { namespace, events: 'namespace.settings-changed' } }).data;
   const act = async () => {
     const { data } = await write('POST', path, { toVersion: version.version, ...(comment && { comment }) });
-    if (data.request) toast('It became a request that waits for approval.', { href: `/ui/requests/${data.request}`, link: 'To the request' });
-    else toast(data.changes.length ? `v${version.version} is back as v${data.changes[0].newVersion}.` : 'It is so already: nothing was written.');
+    if (data.request) toast('A request was made. It waits for review', { href: `/ui/requests/${data.request}`, link: 'Open the request' });
+    else toast(data.changes.length ? `v${version.version} is back as v${data.changes[0].newVersion}.` : 'Nothing was written: it is so already');
   };
   const why = plan.error ? 'It cannot be brought back' : !plan.data ? 'Finding out what changes' : !change ? 'It is so already' : '';
   return html`<${Confirm} title=${`Restore v${version.version} of ${keyName}`} verb="Restore" wide why=${why} act=${act} onClose=${onClose}>

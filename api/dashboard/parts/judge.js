@@ -2,8 +2,7 @@
 import { useEffect, useState } from '../lib/ui.js';
 import { call, Problem } from '../lib/api.js';
 import { malformed, tagsOf } from '../lib/editing.js';
-
-const step = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
+import { step } from '../lib/text.js';
 
 /** A pointer into the namespace or the body, as one into the value of the key. */
 export function within(pointer, key) {

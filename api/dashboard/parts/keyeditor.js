@@ -1,7 +1,7 @@
 // The editor of one key: what one types, against what is live and what others do meanwhile.
 import { html, useEffect, useRef, useState } from '../lib/ui.js';
 import { guardLeaving, keyHref, go, nsHref } from '../lib/route.js';
-import { useWatch } from '../lib/live.js';
+import { useFollow } from '../lib/live.js';
 import { about } from '../lib/requests.js';
 import { plural } from '../lib/format.js';
 import { draft as loadDraft, live as loadLive, malformed, sameContent, saveDraft, saveNow, submitChange } from '../lib/editing.js';
@@ -26,7 +26,7 @@ function beginning({ live, draft }, said, kept) {
   if (kept?.form && kept.began) return { ...kept, ...since(kept, { live, draft }), restored: true };
   if (draft && !draft.delete) return { form: { ...content(draft), comment: draft.comment }, began: { live, draft }, start: content(draft) };
   const side = live.version ? content(live) : { ...content(live), type: said.type || 'string', text: said.default === undefined ? (said.type === 'boolean' ? 'false' : '') : typeof said.default === 'string' ? said.default : JSON.stringify(said.default, null, 2) };
-  return { form: { ...side, comment: '' }, began: { live, draft }, start: content(live) };
+  return { form: { ...side, comment: '' }, began: { live, draft }, start: content(side) };
 }
 
 // What moved between work that was kept and now.
@@ -104,10 +104,11 @@ export function KeyEditor({ namespace, keyName, loaded, after, onDone }) {
     if (side?.version === 0) Object.assign(side, { gone: true, by: event?.actor, at: event?.time });
     e.news(kind, side);
   };
-  useWatch({ namespace, key: keyName, events: 'config,draft', values: 'none' }, {
+  useFollow({ namespace, key: keyName, events: 'config,draft', values: 'none' }, {
     after,
-    onFrame: ({ frame, event }) => {
-      if (frame !== 'event' || event.namespace !== namespace || event.key !== keyName || saving.current) return;
+    anew: () => { for (const kind of ['live', 'draft']) look(kind).catch(() => {}); },
+    on: (event) => {
+      if (event.namespace !== namespace || event.key !== keyName || saving.current) return;
       const kind = event.type.startsWith('draft') ? 'draft' : 'live';
       if (kind === 'live' && event.data?.version <= began.live.version) return;
       if (kind === 'draft' && (event.index <= (began.draft?.revision ?? 0) || event.request)) return;
@@ -146,7 +147,7 @@ export function KeyEditor({ namespace, keyName, loaded, after, onDone }) {
     <${Card} title=${began.live.version ? 'Value' : 'New key'} actions=${html`<${TypeOf} form=${form} change=${e.change} expected=${said.type} />`}><form class="stack" aria-label=${`Edit ${keyName}`} onSubmit=${(ev) => { ev.preventDefault(); review(); }}>
       <${ValueField} form=${form} set=${e.change} said=${said} schemas=${found.schemas} errors=${verdict.errors} onSave=${review} />
       <div class="form-grid"><${Input} label="Description" maxlength="4096" value=${form.description} onInput=${(description) => e.change({ description })} />
-        <${Input} label="Tags" hint="Divided by commas" value=${form.tags} onInput=${(tags) => e.change({ tags })} /></div>
+        <${Input} label="Tags" hint="Separated by commas" value=${form.tags} onInput=${(tags) => e.change({ tags })} /></div>
       <div class="row"><${Button} main icon="check" why=${why} onClick=${review}>Review change<//><${Button} onClick=${cancel}>Cancel<//>
         <span class="soft small" role="status">${verdict.pending ? 'The node checks it …' : verdict.errors.length ? '' : unchanged ? 'As it is live.' : 'The node would take this value.'}</span></div>
     </form><//></div>
@@ -171,7 +172,7 @@ const steps = {
   async draft({ namespace, keyName, form, began, leave, onDone }) {
     await saveDraft(namespace, keyName, form, began.draft?.revision);
     leave();
-    toast(`Draft of ${keyName} saved. Nothing is published yet.`, { href: nsHref(namespace, 'drafts'), link: 'Drafts' });
+    toast(`Draft of ${keyName} saved. Nothing is published yet`, { href: nsHref(namespace, 'drafts'), link: 'Drafts' });
     onDone();
   },
   async submit({ namespace, keyName, form, began, publishAt, leave }) {

@@ -27,7 +27,7 @@ export function NamespaceHead({ namespace, about, missing, tabs }) {
   const admin = !role || may('admin') ? '' : lacking('admin', namespace);
   const editor = !role || may('editor') || can('editor', namespace) ? '' : lacking('editor', namespace);
   const root = namespace === '/';
-  const copy = () => toClipboard(namespace).then(() => toast('The path is in the clipboard.'));
+  const copy = () => toClipboard(namespace).then(() => toast('The path is in the clipboard'), (e) => toast(e.message, { tone: 'bad' }));
   const menu = [
     { icon: 'copy', text: 'Copy path', onClick: copy },
     { icon: 'git-compare', text: 'Compare with …', href: withQuery('/ui/compare', { from: namespace }) },
@@ -74,7 +74,7 @@ export function NewNamespace({ below, onClose }) {
     go(nsHref(path));
   };
   return html`<${Confirm} title="New namespace" verb="Create namespace" why=${why} act=${act} onClose=${onClose}>
-    <${Input} label="Path" mono value=${path} onInput=${setPath} error=${error} hint="Parts are divided by slashes. It inherits from the namespaces above it." />
+    <${Input} label="Path" mono value=${path} onInput=${setPath} error=${error} hint="Parts are separated by slashes. It inherits from the namespaces above it." />
     <${Area} label="Description" rows="3" value=${description} onInput=${setDescription} hint="What it is for, for whoever comes later." />
     ${ready && html`<p class="soft small">Creates <code>${path}</code>; you will be its owner.</p>`}<//>`;
 }

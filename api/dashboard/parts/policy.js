@@ -43,7 +43,7 @@ export function Moved({ onTake }) {
 }
 
 /**
- * Shows old → new and saves it. `body` is sent with If-Match of what one began from (If-None-Match * where there was nothing). `extra` is rendered above the comment; `saved(answer)` is told;
+ * Shows old → new and saves it. `body` is sent with If-Match of what one began from (If-None-Match * where there was nothing). `extra` is rendered above the comment; `saved(answer)` is told, and may take what is now;
  * `conflict()` when a 412 says that it moved. A comment is asked for where `comments`.
  */
 export function SavePolicy({ title, path, old, now, body, etag, children, comments, why, danger, verb = 'Save', onClose, saved, conflict, onError }) {
@@ -56,7 +56,7 @@ export function SavePolicy({ title, path, old, now, body, etag, children, commen
     try {
       const { data } = await write('PUT', path, comments && comment.trim() ? { ...body, comment: comment.trim() } : body, etag ? { ifMatch: etag } : {});
       toast(`Saved${data?.index ? `: event ${data.index}` : ''}.`);
-      saved(data);
+      await saved(data);
       onClose();
     } catch (e) {
       if (!(e instanceof Problem)) throw e;

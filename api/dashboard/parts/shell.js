@@ -7,6 +7,7 @@ import { go, route } from '../lib/route.js';
 import { beat, can, canAnywhere, me, session, signOut } from '../lib/session.js';
 import { again, waiting } from '../lib/requests.js';
 import { useEvery } from '../lib/data.js';
+import { typing } from '../lib/rows.js';
 import { Button, Icon } from './icon.js';
 import { Dialog, Menu, Toasts, toast } from './dialog.js';
 import { Palette, shown as palette } from './palette.js';
@@ -114,7 +115,6 @@ function Help() {
   return html`<${Dialog} title="Keyboard shortcuts" onClose=${() => { helpOpen.value = false; }}><dl class="facts">${shortcuts.map(([keys, what]) => html`<dt>${keys.split(' ').map((k) => (k === '/' && keys.length > 1 ? ' / ' : html`<kbd>${k}</kbd> `))}</dt><dd>${what}</dd>`)}</dl><//>`;
 }
 
-const typing = (target) => target.closest?.('input, textarea, select, [contenteditable=true], .editor, dialog');
 const jumps = { o: '/ui/overview', b: '/ui/ns', r: '/ui/requests', d: '/ui/drafts', a: '/ui/audit', l: '/ui/feed' };
 
 // Keys that work on every page. A page's own come by `data-key`: the first element in sight that bears the key is clicked.
@@ -139,6 +139,7 @@ function useKeys() {
 /** The frame, with a page in it. */
 export function Shell({ children }) {
   useKeys();
+  useEffect(() => () => { palette.value = false; helpOpen.value = false; }, []);
   useEvery(4_000, beat);
   useEvery(8_000, again);
   return html`<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>

@@ -1,5 +1,6 @@
 // A list that events rush into: taken over once per frame, the newest kept, only rows in sight drawn.
 import { html, useEffect, useLayoutEffect, useRef, useState } from '../lib/ui.js';
+import { atFrame } from '../lib/soon.js';
 import { EventLine } from './event.js';
 import { Virtual } from './table.js';
 
@@ -9,10 +10,10 @@ const tall = 36; // px of a row
 export function useStream(most) {
   const stream = useRef();
   const [, draw] = useState(0);
-  stream.current ??= { rows: [], pending: [], total: 0, added: 0, timer: 0 };
+  stream.current ??= { rows: [], pending: [], total: 0, added: 0, due: undefined };
   const s = stream.current;
   s.take ??= () => {
-    s.timer = 0;
+    s.due = undefined;
     s.added += s.pending.length;
     s.total += s.pending.length;
     s.rows = [...s.rows, ...s.pending].slice(-most);
@@ -22,10 +23,10 @@ export function useStream(most) {
   s.push ??= (...rows) => {
     for (const row of rows) s.pending.push(row);
     if (s.pending.length > 2 * most) s.pending.splice(0, s.pending.length - most);
-    s.timer ||= document.visibilityState === 'visible' ? requestAnimationFrame(s.take) : setTimeout(s.take, 250);
+    s.due ??= atFrame(s.take);
   };
   s.clear ??= () => { s.rows = []; s.pending = []; s.total = 0; s.added = 0; draw((n) => n + 1); };
-  useEffect(() => () => { cancelAnimationFrame(s.timer); clearTimeout(s.timer); }, []);
+  useEffect(() => () => s.due?.(), []);
   return s;
 }
 

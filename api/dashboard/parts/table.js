@@ -1,5 +1,6 @@
 // Tables, lists too long for one, and what divides a page.
 import { html, useEffect, useLayoutEffect, useRef, useState } from '../lib/ui.js';
+import { plain } from '../lib/text.js';
 
 /**
  * A table. `columns`: {head, cell(row), num, class, label}; on narrow screens rows become blocks, each cell under its head. `rowKey(row)`,
@@ -84,7 +85,7 @@ export function Tabs({ items, label }) {
 
 /** The head of a page: its title, what leads there, and what can be done. */
 export function Head({ title, crumbs, children, actions, mono, document: name }) {
-  useEffect(() => { document.title = `${name ?? (typeof title === 'string' ? title : 'Confman')} · Confman`; }, [name, title]);
+  useEffect(() => { document.title = `${plain(name ?? (typeof title === 'string' ? title : 'Confman'))} · Confman`; }, [name, title]);
   return html`<header class="page-head">${crumbs && html`<nav class="crumbs" aria-label="Path">${crumbs}</nav>`}
     <div class="row spread"><h1 class=${mono ? 'mono' : ''} tabindex="-1">${title}</h1>${actions && html`<div class="row">${actions}</div>`}</div>${children}</header>`;
 }

@@ -1,7 +1,9 @@
 // The audit trail of a filter: newest first, older by scrolling, newer as they come.
 import { Component, html, useCallback, useEffect, useRef, useState } from '../lib/ui.js';
 import { call, node } from '../lib/api.js';
-import { useWatch } from '../lib/live.js';
+import { useFollow } from '../lib/live.js';
+import { withQuery } from '../lib/route.js';
+import { soon } from '../lib/soon.js';
 import { count, plural } from '../lib/format.js';
 import { EventLine, fromAudit, watched } from './event.js';
 import { EventDetail } from './event-detail.js';
@@ -11,6 +13,7 @@ const pageOf = 50;
 const freshMost = 200; // new events that one question brings; more and the list begins anew
 const lookMost = 8; // pages without a row in a row, before one is asked whether to look further back
 const gather = 120; // ms in which new events share one question
+const most = 2_000; // rows beyond which those at the end go while nobody has scrolled: they come again by scrolling
 
 // The state of a list that grows at both ends: {rows, next, error, loading, fresh}.
 function useTrail(query, live) {
@@ -39,7 +42,7 @@ function useTrail(query, live) {
     from.current = node.value.position || 'now';
     setState({ loading: true });
     begin();
-    return () => { now.current.abort?.abort(); clearTimeout(now.current.timer); };
+    return () => { now.current.abort?.abort(); newer.stop(); };
   }, [key]);
 
   const older = useCallback((further) => {
@@ -50,27 +53,33 @@ function useTrail(query, live) {
   }, []);
 
   // What is new is asked of the audit, with the same filter: rows that came live are the same as those that one loads.
-  const newer = useCallback(() => {
-    clearTimeout(now.current.timer);
-    now.current.timer = setTimeout(() => {
-      const { rows, loading, index = 0 } = now.current.state;
-      if (!rows || loading || now.current.asking) { newer(); return; }
-      now.current.asking = true;
-      call('GET', '/api/v1/audit', { query: { ...query, after: Math.max(rows[0]?.index ?? 0, index), limit: freshMost } }).then((a) => {
-        if (a.next) return begin();
-        const found = a.data.map(fromAudit);
-        return setState((s) => {
-          const known = s.rows[0]?.index ?? 0;
-          const add = found.filter((r) => r.index > known);
-          return add.length ? { ...s, rows: [...add, ...s.rows], fresh: new Set([...s.fresh, ...add.map((r) => r.index)]) } : s;
-        });
-      }, () => {}).finally(() => { now.current.asking = false; });
-    }, gather);
-  }, [key]);
+  now.current.look = async () => {
+    const { rows, loading, index = 0 } = now.current.state;
+    if (loading) { setTimeout(newer, gather); return; }
+    if (!rows) return;
+    const a = await call('GET', '/api/v1/audit', { query: { ...query, after: Math.max(rows[0]?.index ?? 0, index), limit: freshMost } }).catch(() => undefined);
+    if (a?.next) await begin();
+    else if (a) setState((s) => grown(s, a.data.map(fromAudit), now.current.atTop, query));
+  };
+  const [newer] = useState(() => soon(gather, () => now.current.look()));
 
   const filter = live && from.current ? { namespace: query.namespace === '/' ? undefined : query.namespace, key: query.key, events: watched(query.action), values: 'none' } : null;
-  useWatch(filter, { after: from.current || 'now', onFrame: ({ frame }) => { if (frame === 'event') newer(); }, onError: ({ status }) => { if (status === 410 || status === 409) begin(); } });
-  return { ...state, older, begin };
+  useFollow(filter, { after: from.current || 'now', on: newer, anew: begin });
+  return { ...state, older, begin, at: (top) => { now.current.atTop = top; } };
+}
+
+// The state with rows that are new. A list that is left open for days does not grow.
+function grown(s, found, atTop, query) {
+  if (!s.rows) return s;
+  const known = s.rows[0]?.index ?? 0;
+  const add = found.filter((r) => r.index > known);
+  if (add.length === 0) return s;
+  const rows = [...add, ...s.rows];
+  const fresh = new Set([...add.map((r) => r.index), ...s.fresh]);
+  if (!atTop || rows.length <= most) return { ...s, rows, fresh };
+  const kept = rows.slice(0, most / 2);
+  const last = kept.at(-1).index;
+  return { ...s, rows: kept, next: withQuery('/api/v1/audit', { ...query, before: last, limit: pageOf }), fresh: new Set([...fresh].filter((i) => i >= last)) };
 }
 
 // Whether an element is in sight of whatever scrolls.
@@ -96,6 +105,7 @@ export function Trail({ filter = {}, compact, open }) {
   const [atTop, top] = useSeen(true);
   const [atEnd, end] = useSeen(false);
   const held = useRef(); // the newest row while one reads further down
+  trail.at(atTop);
   const { rows, next, loading, error, empties } = trail;
   if (rows && (atTop || held.current === undefined)) held.current = rows[0]?.index ?? 0;
   const waiting = rows && !atTop ? rows.findIndex((r) => r.index <= held.current) : 0;

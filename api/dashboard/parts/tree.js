@@ -10,8 +10,8 @@ import { Text } from './value.js';
 
 const opened = signal(new Set()); // paths of open branches, kept while one moves about
 
-/** Whether the tree is shown over the page, where there is no room beside it. */
-export const drawer = signal(false);
+// Whether the tree is shown over the page, where there is no room beside it.
+const drawer = signal(false);
 
 const setOpen = (path, yes) => {
   const next = new Set(opened.value);

@@ -1,6 +1,5 @@
 // Values, shown so that nothing in them can do anything: text only, what is invisible marked, what is long cut with a way to see it all.
 import { html, useMemo, useState } from '../lib/ui.js';
-import { Exact } from '../lib/api.js';
 import { bytes } from '../lib/format.js';
 import { shown, shorten, sizeOf, textOf } from '../lib/text.js';
 import { Button, Chip } from './icon.js';
@@ -8,18 +7,13 @@ import { Button, Chip } from './icon.js';
 const cutAt = 20_000; // characters of a value that are shown before one asks for more
 const allAt = 1_500_000;
 
-/** Text with what cannot be seen marked, and matches of `find` lit. */
+/** Text with what cannot be seen marked, and lit what is found of `find`: a word or several, whatever their case. */
 export function Text({ text, find }) {
-  return shown(String(text ?? '')).map((part) => (typeof part === 'string' ? html`<${Lit} text=${part} find=${find} />`
+  const words = [find].flat().filter(Boolean).map((w) => w.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const found = words.length > 0 && new RegExp(`(${words.join('|')})`, 'giu');
+  const lit = (part) => (found ? part.split(found).map((p, i) => (i % 2 ? html`<mark class="match">${p}</mark>` : p)) : part);
+  return shown(String(text ?? '')).map((part) => (typeof part === 'string' ? lit(part)
     : html`<span class="mark" title=${`${part.code}: not shown as itself`}>${part.mark}</span>`));
-}
-
-function Lit({ text, find }) {
-  if (!find) return text;
-  const at = text.toLowerCase().indexOf(find.toLowerCase());
-  if (at < 0) return text;
-  const end = at + find.length;
-  return html`${text.slice(0, at)}<mark class="match">${text.slice(at, end)}</mark><${Lit} text=${text.slice(end)} find=${find} />`;
 }
 
 /** What a type is called in a chip. */
@@ -88,29 +82,30 @@ function Json({ text }) {
   return parts;
 }
 
-/** Where a value is a number that JavaScript would round, it is an Exact; for arithmetic it is this. */
-export const numeric = (value) => (value instanceof Exact ? Number(value.text) : value);
-
 /** Copies text, and says so. */
 export function Copy({ text, label = 'Copy', small = true, children }) {
-  const [done, setDone] = useState(false);
+  const [said, setSaid] = useState('');
+  const done = said === 'Copied';
   const copy = async () => {
-    await toClipboard(typeof text === 'function' ? await text() : text);
-    setDone(true);
-    setTimeout(() => setDone(false), 1_600);
+    setSaid(await toClipboard(typeof text === 'function' ? await text() : text).then(() => 'Copied', (e) => e.message));
+    setTimeout(() => setSaid(''), 1_600);
   };
   return html`<${Button} quiet small=${small} icon=${done ? 'check' : 'copy'} label=${children ? undefined : label} onClick=${copy}>${children}<//>
-    <span class="out" role="status">${done ? 'Copied' : ''}</span>`;
+    <span class=${said && !done ? 'small' : 'out'} role="status">${said}</span>`;
 }
 
-/** Puts text into the clipboard, also where the page is not a secure context. */
+/** Puts text into the clipboard, also where the page is not a secure context. Rejects when the browser does not let it. */
 export async function toClipboard(text) {
   try {
     if (navigator.clipboard) return await navigator.clipboard.writeText(text);
   } catch { /* not allowed here: the older way */ }
+  const before = document.activeElement;
   const area = Object.assign(document.createElement('textarea'), { value: text });
-  document.body.append(area);
+  ([...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body).append(area); // what lies under a dialog cannot be selected
   area.select();
-  document.execCommand('copy');
-  return area.remove();
+  const done = document.execCommand('copy');
+  area.remove();
+  before?.focus({ preventScroll: true });
+  if (!done) throw new Error('The browser does not let it be copied: select it and copy it by hand.');
+  return undefined;
 }

@@ -28,8 +28,8 @@ export function ValueField({ form, set, said, schemas, errors, onSave }) {
     <${Size} form=${form} /><${Wrong} errors=${errors} /></div>`;
 }
 
-/** What the schemas demand, in a line. */
-export function rulesOf(said) {
+// What the schemas demand, in a line.
+function rulesOf(said) {
   const rules = [...said.rules, said.default !== undefined && `default ${shorten(JSON.stringify(said.default), 60)}`].filter(Boolean).join(' · ');
   return rules && `${rules[0].toUpperCase()}${rules.slice(1)}`;
 }
