@@ -28,6 +28,9 @@ func names() []string {
 	return []string{"chromium-headless-shell", "chromium", "google-chrome"}
 }
 
+// AnyCertificate has a browser believe whatever certificate it is shown.
+const AnyCertificate = "ignore-certificate-errors"
+
 // patience is how long a page may take to come to something.
 const patience = 30 * time.Second
 
@@ -37,9 +40,10 @@ type Browser struct {
 	ctx context.Context //nolint:containedctx // how the driver identifies a browser
 }
 
-// Open starts a browser. Where there is none the test is skipped, or fails if the
+// Open starts a browser, with more command-line switches if any are named, such as
+// [AnyCertificate]. Where there is none the test is skipped, or fails if the
 // environment requires one.
-func Open(t testing.TB) *Browser {
+func Open(t testing.TB, switches ...string) *Browser {
 	t.Helper()
 	path := find()
 	if path == "" {
@@ -55,6 +59,9 @@ func Open(t testing.TB) *Browser {
 		// Pages of a test ask nothing of the internet.
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 	)
+	for _, name := range switches {
+		options = append(options, chromedp.Flag(name, true))
+	}
 	allocator, wait := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(wait)
 	ctx, cancel := chromedp.NewContext(allocator)
@@ -165,7 +172,7 @@ func (p *Page) Await(what, script string) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); !Eval[bool](p, script); <-tick.C {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("%s: %s: not within %v", p.name, what, patience)
+			p.t.Fatalf("%s: %s: not within %v; the page shows\n%.2000s", p.name, what, patience, Eval[string](p, "document.body.innerText"))
 		}
 	}
 }

@@ -32,12 +32,12 @@ func (p *Page) Prefer(scheme string) {
 	}
 }
 
-// Shoot writes a PNG of what is in sight.
+// Shoot writes a WebP of what is in sight.
 func (p *Page) Shoot(path string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp})
 	if err != nil {
 		p.t.Fatalf("%s: screenshot: %v", p.name, err)
 	}

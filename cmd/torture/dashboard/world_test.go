@@ -32,7 +32,14 @@ type world struct {
 // and carol (publishers) and dave (viewer).
 func newWorld(t *testing.T, nodes int, args ...string) *world {
 	t.Helper()
-	chromium := browser.Open(t)
+	w := lay(t, browser.Open(t), nodes, args...)
+	w.form()
+	return w
+}
+
+// lay makes the places of a cluster's nodes; none runs yet.
+func lay(t *testing.T, chromium *browser.Browser, nodes int, args ...string) *world {
+	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -49,12 +56,16 @@ func newWorld(t *testing.T, nodes int, args ...string) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, lab: l, chromium: chromium, keys: map[string]string{"admin": l.Key()}}
-	w.must(l.Form(w.patient()))
+	return &world{t: t, lab: l, chromium: chromium, keys: map[string]string{"admin": l.Key()}}
+}
+
+// form starts the nodes and makes the keys of the people.
+func (w *world) form() {
+	w.t.Helper()
+	w.must(w.lab.Form(w.patient()))
 	for name, role := range map[string]string{"ann": "editor", "bob": "publisher", "carol": "publisher", "dave": "viewer"} {
 		w.keys[name] = w.key(name, role).Key
 	}
-	return w
 }
 
 // patient is a context for one step of a test.
