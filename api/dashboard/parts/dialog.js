@@ -1,12 +1,12 @@
 // What lies over the page: dialogs, menus, toasts. Focus goes in, stays, and comes back (WAI-ARIA practices, by the browser's own elements).
-import { html, render, signal, useEffect, useId, useRef, useState } from '../lib/ui.js';
+import { html, render, signal, useEffect, useId, useLayoutEffect, useRef, useState } from '../lib/ui.js';
 import { Button, Failure, Icon } from './icon.js';
 
 /** A modal dialog, open while it is rendered. `onClose` is told when it should go: Escape, the cross, or a button of `actions`. */
 export function Dialog({ title, onClose, actions, wide, class: more = '', children, headless, label }) {
   const ref = useRef();
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => { // before whoever clicked can click again
     let before = document.activeElement;
     while (before?.shadowRoot?.activeElement) before = before.shadowRoot.activeElement; // in the editor
     ref.current.showModal();

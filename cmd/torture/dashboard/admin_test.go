@@ -194,6 +194,7 @@ func (w *world) manageWebhook(p *person) {
 	p.Go(url(w.first(), "/ui/overview"))
 	p.Go(url(w.first(), path)) // as from a bookmark
 	p.Click("button", "Delete")
+	p.Finds("dialog", "Delete the webhook")
 	p.Click("button", "=Delete")
 	p.Await("the list is shown", "location.pathname === '/ui/webhooks'")
 	p.Sees("No webhooks")

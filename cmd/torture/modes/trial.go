@@ -111,6 +111,9 @@ func (t *Trial) struck(e fault.Entry) {
 	}
 }
 
+// judging is how long it may take to judge the operations on registers.
+const judging = 5 * time.Minute
+
 // Verify ends the load, which every node must be ready for, and checks all that
 // was promised. Its error is that something could not be checked; what is wrong is
 // in the report.
@@ -144,7 +147,7 @@ func (t *Trial) Verify(ctx context.Context) error {
 	r.Judge("C2", "acknowledged writes", len(record.Acked()), h.Kept(record.Acked()))
 	r.Judge("C8", "published requests", len(record.Published()), h.Live(record.Published()))
 	picture := filepath.Join(t.Dir(), "history.html")
-	r.Judge("C1", "operations on registers", len(record.Operations()), check.Linearizable(record.Operations(), time.Minute, picture))
+	r.Judge("C1", "operations on registers", len(record.Operations()), check.Linearizable(record.Operations(), judging, picture))
 	t.verifyTold(ctx, h)
 	return t.verifyNodes(ctx, n, h)
 }
@@ -179,7 +182,7 @@ func (t *Trial) verifyNodes(ctx context.Context, n *lab.Node, h check.History) e
 	}
 	r.Judge("C8", "events about review", len(events), check.FourEyes(events, load.Governed, load.Approvers))
 	t.HTTP().CloseIdleConnections() // each is a goroutine of a node
-	r.Judge("C6", "nodes' goroutines, descriptors and memory", len(t.Nodes()), check.Leaks(ctx, t.Lab, t.vitals))
+	r.Judge("C6", "nodes' goroutines, descriptors and memory", len(t.Nodes()), check.Leaks(ctx, t.Lab, t.vitals, len(h)))
 	said, err := check.Logs(t.Lab, t.windows())
 	if err != nil {
 		return err
