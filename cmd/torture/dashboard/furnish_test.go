@@ -144,6 +144,7 @@ func (w *world) submit(who, comment string, values map[string]any) wire.PublishR
 type screen struct {
 	name, path string
 	ready      string // JavaScript that is true once it shows what it is to show
+	then       func(*person)
 }
 
 // screens are all there are.
@@ -155,33 +156,42 @@ func (f furnished) screens() []screen {
 		return fmt.Sprintf("document.querySelector(%q) !== null", "main "+selector)
 	}
 	return []screen{
-		{"overview", "/ui/overview", shown(".charts")},
-		{"browse", "/ui/ns/teams/payments", shown(".virtual .line .value")},
-		{"browse-root", "/ui/ns", heading("")},
-		{"entry", "/ui/ns/teams/payments/config/limits", shown(".value-block")},
-		{"history", "/ui/ns/teams/payments/config/limits?tab=history", shown("table")},
-		{"why", "/ui/ns/teams/payments/config/stripe/api-version?tab=why", shown("section")},
-		{"edit", "/ui/ns/teams/payments/config/limits?edit=1", shown(".editor")},
-		{"edit-governed", "/ui/ns/shop/prod/config/replicas?edit=1", shown("input")},
-		{"new-key", "/ui/ns/teams/payments/config?new=1", shown("input")},
-		{"roles", "/ui/ns/shop/prod/roles", shown("table")},
-		{"schema", "/ui/ns/shop/prod/schema", shown("section")},
-		{"settings", "/ui/ns/shop/prod/settings", shown("section")},
-		{"time", fmt.Sprintf("/ui/ns/shop/prod/time?at=%d", f.early), shown("input[type=range]")},
-		{"namespace-drafts", "/ui/ns/shop/prod/drafts", shown("section")},
-		{"search", "/ui/search?q=postgres", shown(".match")},
-		{"drafts", "/ui/drafts", heading("Drafts")},
-		{"requests", "/ui/requests?view=open", shown(".queue li")},
-		{"request", "/ui/requests/" + f.open.ID, shown(".diff, .pointers")},
-		{"request-published", "/ui/requests/" + f.published.ID, shown(".diff, .pointers")},
-		{"compare", "/ui/compare?from=shop%2Fstage&to=shop%2Fprod", shown(".diff, .pointers, table, .lines")},
-		{"audit", "/ui/audit", shown("time")},
-		{"feed", "/ui/feed", heading("Live feed")},
-		{"keys", "/ui/keys", shown("table")},
-		{"webhooks", "/ui/webhooks", shown("table")},
-		{"webhook", "/ui/webhooks/" + f.webhook.ID, shown(".facts")},
-		{"members", "/ui/members", shown("table")},
-		{"backup", "/ui/backup", heading("Backup")},
-		{"me", "/ui/me", shown("table")},
+		{"overview", "/ui/overview", shown(".charts"), nil},
+		{"browse", "/ui/ns/teams/payments", shown(".virtual .line .value"), nil},
+		{"browse-root", "/ui/ns", heading(""), nil},
+		{"entry", "/ui/ns/teams/payments/config/limits", shown(".value-block"), nil},
+		{"history", "/ui/ns/teams/payments/config/limits?tab=history", shown("table"), nil},
+		{"why", "/ui/ns/teams/payments/config/stripe/api-version?tab=why", shown("section"), nil},
+		{"edit", "/ui/ns/teams/payments/config/limits?edit=1", shown(".editor"), nil},
+		{"edit-governed", "/ui/ns/shop/prod/config/replicas?edit=1", shown("input"), nil},
+		{"review-change", "/ui/ns/shop/prod/config/db/url?edit=1", shown("input"), reviewing},
+		{"new-key", "/ui/ns/teams/payments/config?new=1", shown("input"), nil},
+		{"roles", "/ui/ns/shop/prod/roles", shown("table"), nil},
+		{"schema", "/ui/ns/shop/prod/schema", shown("section"), nil},
+		{"settings", "/ui/ns/shop/prod/settings", shown("section"), nil},
+		{"time", fmt.Sprintf("/ui/ns/shop/prod/time?at=%d", f.early), shown("input[type=range]"), nil},
+		{"namespace-drafts", "/ui/ns/shop/prod/drafts", shown("section"), nil},
+		{"search", "/ui/search?q=postgres", shown(".match"), nil},
+		{"drafts", "/ui/drafts", heading("Drafts"), nil},
+		{"requests", "/ui/requests?view=open", shown(".queue li"), nil},
+		{"request", "/ui/requests/" + f.open.ID, shown(".diff, .pointers"), nil},
+		{"request-published", "/ui/requests/" + f.published.ID, shown(".diff, .pointers"), nil},
+		{"compare", "/ui/compare?from=shop%2Fstage&to=shop%2Fprod", shown(".diff, .pointers, table, .lines"), nil},
+		{"audit", "/ui/audit", shown("time"), nil},
+		{"feed", "/ui/feed", heading("Live feed"), nil},
+		{"keys", "/ui/keys", shown("table"), nil},
+		{"webhooks", "/ui/webhooks", shown("table"), nil},
+		{"webhook", "/ui/webhooks/" + f.webhook.ID, shown(".facts"), nil},
+		{"members", "/ui/members", shown("table"), nil},
+		{"backup", "/ui/backup", heading("Backup"), nil},
+		{"me", "/ui/me", shown("table"), nil},
 	}
+}
+
+// reviewing opens the step before a change is saved.
+func reviewing(p *person) {
+	p.Accept() // that what was typed is left behind
+	p.Fill("Value", "postgres://prod-db-3:5432/shop")
+	p.Click("button", "Review change")
+	p.Finds("dialog", "Review the change")
 }

@@ -118,7 +118,7 @@ func (w *world) plantPolicy(p *planted) {
 // screens are those that show what was planted.
 func (p planted) screens() (all []screen) {
 	loaded := "document.querySelector('main h1, main .empty h2') !== null"
-	add := func(name, path string) { all = append(all, screen{name, path, loaded}) }
+	add := func(name, path string) { all = append(all, screen{name: name, path: path, ready: loaded}) }
 	const ns = "/ui/ns/hostile/x"
 	for _, key := range p.keys {
 		k := ns + "/config/" + key

@@ -36,6 +36,9 @@ func (p *person) show(s screen) {
 	p.Await(s.name+" is at its address", "location.pathname + location.search === "+quoted(s.path))
 	p.Await(s.name+" shows", s.ready)
 	p.Await(s.name+" has loaded", `[...document.querySelectorAll('main .loading, main [aria-busy=true]')].every((l) => l.textContent.startsWith('Older'))`)
+	if s.then != nil {
+		s.then(p)
+	}
 }
 
 // Every screen is free of what axe-core calls a violation, light and dark, and no
