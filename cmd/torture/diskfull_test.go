@@ -128,12 +128,16 @@ func (f *full) heal() {
 	f.load.more(10)
 }
 
-// refused waits until a write is refused for lack of space, and returns why.
-func (f *full) refused(method, key string) (why string) {
+// refused waits until a write is refused for lack of space, and returns why. It is
+// tried on one key after the other: what is let through deletes.
+func (f *full) refused(method string, keys ...string) (why string) {
 	f.t.Helper()
+	tries := 0
 	await(f.t, method+" is refused with 507", func() error {
 		f.alive()
-		a, err := f.do(f.leader0(), method, entryPath("app", key), value(fmt.Sprint(time.Now().UnixNano())))
+		key := keys[tries%len(keys)]
+		tries++
+		a, err := f.do(f.leader0(), method, entryPath("room", key), value(fmt.Sprint(time.Now().UnixNano())))
 		if err == nil && a.status != http.StatusInsufficientStorage {
 			err = errors.New(a.String())
 		}
@@ -227,6 +231,11 @@ func (f *full) fullLeader() {
 func (f *full) twoFull() {
 	f.t.Helper()
 	f.must(http.StatusCreated, f.leader(), http.MethodPut, entryPath("app", "gone"), value("to be deleted"))
+	doomed := make([]string, 50) // some may go before the leader knows that disks are full
+	for i := range doomed {
+		doomed[i] = fmt.Sprintf("doomed-%d", i)
+		f.must(http.StatusCreated, f.leader(), http.MethodPut, entryPath("room", doomed[i]), value("to be deleted"))
+	}
 	victims := f.followers(f.leader())
 	f.fill(belowHard, disk.Hard, victims...)
 	if why := f.refused(http.MethodPut, "new"); !strings.Contains(why, victims[0].id) || !strings.Contains(why, victims[1].id) {
@@ -234,7 +243,7 @@ func (f *full) twoFull() {
 	}
 	f.must(http.StatusNoContent, f.leader0(), http.MethodDelete, entryPath("app", "gone"), nil)
 	f.fill(0, disk.Critical, victims...)
-	f.refused(http.MethodDelete, "key-0")
+	f.refused(http.MethodDelete, doomed...)
 	f.must(http.StatusOK, f.leader0(), http.MethodGet, "/api/v1/namespaces?consistency=linearizable", nil)
 	if long() {
 		for range 20 {

@@ -63,7 +63,6 @@ func TestEveryNodeTellsTheFiguresOfTheCluster(t *testing.T) {
 	if !slices.Equal(ids(f.Nodes), []string{"n1", "n2", "n3"}) || len(f.Silent) > 0 {
 		t.Fatalf("nodes %v, silent %v", ids(f.Nodes), f.Silent)
 	}
-	var commits uint64 // Raft counts for all nodes of a process together
 	for _, n := range f.Nodes {
 		if len(n.Samples) != 1 {
 			t.Fatalf("%s has %d samples, one is new", n.Node, len(n.Samples))
@@ -82,12 +81,11 @@ func TestEveryNodeTellsTheFiguresOfTheCluster(t *testing.T) {
 		if s.Watchers != watchers || s.Delivered < delivered || delivered == 0 && s.Delivered > 0 {
 			t.Errorf("%s: %d watchers, %d delivered", n.Node, s.Watchers, s.Delivered)
 		}
-		if commits += s.Commits; s.Commits > 0 && (s.CommitP50Ms <= 0 || s.CommitP99Ms < s.CommitP50Ms) {
+		// Raft counts for a process, which here has the nodes of other tests too: how
+		// many commits there were is looked at where each node has one of its own.
+		if s.Commits > 0 && (s.CommitP50Ms <= 0 || s.CommitP99Ms < s.CommitP50Ms) {
 			t.Errorf("%s: commits in %v ms, the slowest in %v", n.Node, s.CommitP50Ms, s.CommitP99Ms)
 		}
-	}
-	if commits < writes {
-		t.Errorf("%d commits", commits)
 	}
 	last := f.Nodes[0].Samples[0].Time.Add(figures.Interval).Format(time.RFC3339Nano)
 	if f := c.figures(asked, "?own=true&since="+url.QueryEscape(last)); len(f.Nodes) != 1 || len(f.Nodes[0].Samples) > 0 {

@@ -84,4 +84,21 @@ func TestAHundredThousandKeys(t *testing.T) {
 	p.open("/ui/search?q=item-099999")
 	p.Sees("item-099999")
 	p.Sees("the value of item 99999")
+	w.tellsOfCommits()
+}
+
+// tellsOfCommits waits until the node's figures have the commits in them.
+func (w *world) tellsOfCommits() {
+	w.t.Helper()
+	await(w.t, "figures of commits", func() error {
+		figures := decode[wire.Figures](w.t, w.do("admin", http.MethodGet, "/api/v1/cluster/figures", nil))
+		commits, slowest := uint64(0), 0.0
+		for _, s := range figures.Nodes[0].Samples {
+			commits, slowest = commits+s.Commits, max(slowest, s.CommitP99Ms)
+		}
+		if commits == 0 || slowest <= 0 {
+			return fmt.Errorf("%d commits, the slowest in %v ms", commits, slowest)
+		}
+		return nil
+	})
 }
