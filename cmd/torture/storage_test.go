@@ -195,7 +195,7 @@ func TestANodeWithDamagedDataDoesNotStartAndIsReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"a table", "views/generation-*/views/*.sst", rng.IntN(2) == 0, flip(0, 1)},
+		{"a table", "views/generation-*/views/*.sst", false, flip(0, 1)}, // the newest may be one that nobody knows of yet
 		{"the list of tables", "views/generation-*/views/MANIFEST", false, flip(0, 1)},
 		{"the name of the generation", "views/CURRENT", false, flip(0, 1)},
 		{"the marker", "views/generation-*/MARKER", false, flip(0, 1)},
