@@ -19,14 +19,11 @@ type Vitals struct {
 }
 
 // What a node may use more than at the start, when the load has ended: a history
-// that has grown is in more files and caches, and each write of a day leaves a
-// receipt in memory.
+// that has grown is in more files and caches.
 const (
 	moreGoroutines  = 40
 	moreDescriptors = 80
-	eventsOfFile    = 2_000     // that make one more table, which is open
 	mostResident    = 512 << 20 // bytes, whatever it was
-	bytesOfEvent    = 1 << 10
 )
 
 // Measure asks a node for its vitals.
@@ -56,12 +53,9 @@ func Measure(ctx context.Context, l *lab.Lab, n *lab.Node) (v Vitals, err error)
 	return v, nil
 }
 
-// Leaks is C6: whether each node that runs comes back to what it used before, and
-// what a history of so many events takes. before is by node; a node that is not in
-// it is compared with any other.
-func Leaks(ctx context.Context, l *lab.Lab, before map[string]Vitals, events int) (found []Finding) {
-	descriptors := moreDescriptors + events/eventsOfFile
-	resident := mostResident + int64(events)*bytesOfEvent
+// Leaks is C6: whether each node that runs comes back to what it used before.
+// before is by node; a node that is not in it is compared with any other.
+func Leaks(ctx context.Context, l *lab.Lab, before map[string]Vitals) (found []Finding) {
 	for _, n := range l.Nodes() {
 		if !n.Running() {
 			continue
@@ -74,7 +68,7 @@ func Leaks(ctx context.Context, l *lab.Lab, before map[string]Vitals, events int
 		}
 		err := lab.Await(ctx, n.ID+" uses what it used before", func() error {
 			now, err := Measure(ctx, l, n)
-			if err == nil && (now.Goroutines > was.Goroutines+moreGoroutines || now.Descriptors > was.Descriptors+descriptors || now.Resident > resident) {
+			if err == nil && (now.Goroutines > was.Goroutines+moreGoroutines || now.Descriptors > was.Descriptors+moreDescriptors || now.Resident > mostResident) {
 				err = fmt.Errorf("%+v, before %+v", now, was)
 			}
 			return err

@@ -67,18 +67,10 @@ func unexpected(line string, faults []Window) bool {
 	if err != nil {
 		return true
 	}
-	late := time.Duration(0)
-	if strings.Contains(line, "connection reset by peer") {
-		late = rest
-	}
 	for _, w := range faults {
-		if !at.Before(w.From.Truncate(time.Second)) && !at.After(w.To.Add(late)) {
+		if !at.Before(w.From.Truncate(time.Second)) && !at.After(w.To) {
 			return false
 		}
 	}
 	return true
 }
-
-// rest is how long a connection may rest that a fault broke: that it is broken is
-// found when it is used again.
-const rest = time.Minute

@@ -182,7 +182,7 @@ func (t *Trial) verifyNodes(ctx context.Context, n *lab.Node, h check.History) e
 	}
 	r.Judge("C8", "events about review", len(events), check.FourEyes(events, load.Governed, load.Approvers))
 	t.HTTP().CloseIdleConnections() // each is a goroutine of a node
-	r.Judge("C6", "nodes' goroutines, descriptors and memory", len(t.Nodes()), check.Leaks(ctx, t.Lab, t.vitals, len(h)))
+	r.Judge("C6", "nodes' goroutines, descriptors and memory", len(t.Nodes()), check.Leaks(ctx, t.Lab, t.vitals))
 	said, err := check.Logs(t.Lab, t.windows())
 	if err != nil {
 		return err
