@@ -356,6 +356,8 @@ class Queue {
   }
 }
 
+const socketOpen = 1; // WebSocket.OPEN, of whichever implementation
+
 /** One WebSocket and the watches that it carries; it closes with the last of them. */
 class Socket {
   queues = new Map();
@@ -377,15 +379,14 @@ class Socket {
 
   /** Opens a watch and returns its ID. */
   watch(queue, query) {
-    if (this.ended) throw new Error('the connection was cut');
     const id = `w${++this.count}`;
     this.queues.set(id, queue);
-    this.ws.send(JSON.stringify({ op: 'watch', id, ...query }));
+    if (!this.send({ op: 'watch', id, ...query })) throw new Error('the connection was cut');
     return id;
   }
 
   leave(id) {
-    if (this.queues.delete(id) && !this.ended) this.ws.send(JSON.stringify({ op: 'unwatch', id }));
+    if (this.queues.delete(id)) this.send({ op: 'unwatch', id });
     if (this.queues.size === 0) this.end(new Error('no watch is left'));
   }
 
@@ -396,6 +397,13 @@ class Socket {
     this.refuse(error);
     for (const queue of this.queues.values()) queue.end(error);
     this.ws.close();
+  }
+
+  /** Whether it could be sent: a WebSocket that is being closed says so before its close event, and browsers log what is sent then. */
+  send(message) {
+    if (this.ended || this.ws.readyState > socketOpen) return false;
+    this.ws.send(JSON.stringify(message));
+    return true;
   }
 
   #message(data) {
@@ -489,7 +497,7 @@ class Connection extends Gate {
     } finally {
       this.#cut.abort();
     }
-    if (query.ticket) ws.send(JSON.stringify({ op: 'unwatch', id: 'w0' })); // a ticket opens a watch by itself, at now
+    if (query.ticket) socket.send({ op: 'unwatch', id: 'w0' }); // a ticket opens a watch by itself, at now
     this.worked = true;
     return this.#socket = socket;
   }

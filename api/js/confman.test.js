@@ -205,6 +205,29 @@ test('a slow reader of a WebSocket misses nothing', webSocket, async () => {
   assert.ok(connections > 1, 'everything was kept in memory');
 });
 
+test('nothing is sent by a WebSocket that is being closed', webSocket, async () => {
+  const [sockets, late] = [[], []];
+  const opens = (url, protocols, headers) => {
+    const ws = new WebSocket(url, { protocols, headers });
+    const send = ws.send.bind(ws);
+    ws.send = (message) => (ws.readyState === WebSocket.OPEN ? send(message) : late.push(message)); // browsers log it
+    sockets.push(ws);
+    return ws;
+  };
+  const shared = connection({ url: `${FAKE}/tail`, apiKey, webSocket: opens });
+  for await (const frame of shared.watch({ namespace: 'left', after: 'start' })) {
+    if (frame.frame !== 'event') continue;
+    sockets.at(-1).close();
+    break;
+  }
+  for await (const frame of shared.watch({ namespace: 'begun', after: 'start' })) {
+    if (frame.event?.index === 1) sockets.at(-1).close();
+    if (frame.event?.index === last) break;
+  }
+  assert.deepEqual(late, []);
+  assert.equal(sockets.length, 3);
+});
+
 test('a watch that has ended leaves nothing behind', limit, async () => {
   const timers = () => process.getActiveResourcesInfo().filter((r) => r === 'Timeout').length;
   const before = timers();
