@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ func newSink(log zerolog.Logger, now func() time.Time) *sink {
 
 // Accept implements hclog.SinkAdapter.
 func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
-	zl := levelOf(level, args)
+	zl := levelOf(level, msg, args)
 	held := 0
 	if zl >= zerolog.WarnLevel {
 		var say bool
@@ -75,11 +76,19 @@ func (s *sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	e.Msg(msg)
 }
 
+// answering are what Raft says when it cannot go on answering a peer.
+var answering = []string{"failed to decode incoming command", "failed to flush response"}
+
 // levelOf is the library's level, but for the ordinary course of things, and for
-// connections that end because somebody closed them.
-func levelOf(level hclog.Level, args []any) zerolog.Level {
+// connections that end because somebody closed them, or that break while a peer is
+// answered: a resting one is found broken long after the network was, and the peer,
+// which dials again, says what it means.
+func levelOf(level hclog.Level, msg string, args []any) zerolog.Level {
+	answers := slices.Contains(answering, msg)
 	for _, a := range args {
-		if err, ok := a.(error); ok && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF)) {
+		err, ok := a.(error)
+		var broken net.Error
+		if ok && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || answers && errors.As(err, &broken)) {
 			return zerolog.DebugLevel
 		}
 	}

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,19 +47,25 @@ func TestARepeatedLineIsHeldBackForLongerEachTimeAndCounted(t *testing.T) {
 }
 
 func TestOrdinaryLinesAreForDebugging(t *testing.T) {
+	reset := []any{"error", &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}}
 	for _, tt := range []struct {
 		level hclog.Level
+		msg   string
 		args  []any
 		want  zerolog.Level
 	}{
-		{hclog.Debug, nil, zerolog.DebugLevel},
-		{hclog.Info, nil, zerolog.DebugLevel},
-		{hclog.Warn, nil, zerolog.WarnLevel},
-		{hclog.Error, []any{"error", errors.New("x")}, zerolog.ErrorLevel},
-		{hclog.Error, []any{"error", io.EOF}, zerolog.DebugLevel},
+		{hclog.Debug, "", nil, zerolog.DebugLevel},
+		{hclog.Info, "", nil, zerolog.DebugLevel},
+		{hclog.Warn, "", nil, zerolog.WarnLevel},
+		{hclog.Error, "", []any{"error", errors.New("x")}, zerolog.ErrorLevel},
+		{hclog.Error, "", []any{"error", io.EOF}, zerolog.DebugLevel},
+		{hclog.Error, "failed to appendEntries to", reset, zerolog.ErrorLevel},
+		{hclog.Error, "failed to decode incoming command", []any{"error", errors.New("unknown rpc type 71")}, zerolog.ErrorLevel},
+		{hclog.Error, "failed to decode incoming command", reset, zerolog.DebugLevel},
+		{hclog.Error, "failed to flush response", reset, zerolog.DebugLevel},
 	} {
-		if got := levelOf(tt.level, tt.args); got != tt.want {
-			t.Errorf("%v %v: %v, want %v", tt.level, tt.args, got, tt.want)
+		if got := levelOf(tt.level, tt.msg, tt.args); got != tt.want {
+			t.Errorf("%v %q %v: %v, want %v", tt.level, tt.msg, tt.args, got, tt.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -16,14 +17,15 @@ type Vitals struct {
 	Goroutines  int   `json:"goroutines"`
 	Descriptors int   `json:"descriptors"`
 	Resident    int64 `json:"residentBytes"`
+	Heap        int64 `json:"heapBytes"` // what is reachable, and garbage that is not collected yet
 }
 
-// What a node may use more than at the start, when the load has ended: a history
-// that has grown is in more files and caches.
+// What a node may use more than the same node does, with the same data, when it
+// has just been started: connections to its peers, and caches that are warm.
 const (
 	moreGoroutines  = 40
-	moreDescriptors = 80
-	mostResident    = 512 << 20 // bytes, whatever it was
+	moreDescriptors = 40
+	moreHeap        = 64 << 20 // bytes
 )
 
 // Measure asks a node for its vitals.
@@ -45,17 +47,43 @@ func Measure(ctx context.Context, l *lab.Lab, n *lab.Node) (v Vitals, err error)
 			v.Descriptors = int(value)
 		case "process_resident_memory_bytes":
 			v.Resident = int64(value)
+		case "go_memstats_heap_alloc_bytes":
+			v.Heap = int64(value)
 		}
 	}
-	if v.Goroutines == 0 || v.Descriptors == 0 || v.Resident == 0 {
+	if v.Goroutines == 0 || v.Descriptors == 0 || v.Resident == 0 || v.Heap == 0 {
 		return v, fmt.Errorf("metrics of %s lack vitals: %+v", n.ID, v)
 	}
 	return v, nil
 }
 
-// Leaks is C6: whether each node that runs comes back to what it used before.
-// before is by node; a node that is not in it is compared with any other.
-func Leaks(ctx context.Context, l *lab.Lab, before map[string]Vitals) (found []Finding) {
+// rest has a node collect its garbage, and measures it.
+func rest(ctx context.Context, l *lab.Lab, n *lab.Node) (v Vitals, err error) {
+	if a, err := l.Get(ctx, n, "/debug/pprof/heap?gc=1"); err != nil || a.Status != http.StatusOK {
+		return v, fmt.Errorf("garbage of %s is not collected: %d, %w", n.ID, a.Status, err)
+	}
+	return Measure(ctx, l, n)
+}
+
+// Wear is what a node used when the load had ended, and after a restart.
+type Wear struct {
+	Node  string `json:"node"`
+	Worn  Vitals `json:"worn"`
+	Fresh Vitals `json:"fresh"`
+}
+
+// leaks reports what the node uses that its history does not need.
+func (w Wear) leaks() bool {
+	return w.Worn.Goroutines > w.Fresh.Goroutines+moreGoroutines ||
+		w.Worn.Descriptors > w.Fresh.Descriptors+moreDescriptors ||
+		w.Worn.Heap > w.Fresh.Heap+moreHeap
+}
+
+// Leaks is C6: whether each node that runs comes back to the goroutines that it
+// had before, and uses no more than its history needs, which is what it uses when
+// it has just been started with it. It restarts the nodes in turn. before is by
+// node; a node that is not in it is compared with any other.
+func Leaks(ctx context.Context, l *lab.Lab, before map[string]Vitals) (all []Wear, found []Finding, err error) {
 	for _, n := range l.Nodes() {
 		if !n.Running() {
 			continue
@@ -66,16 +94,37 @@ func Leaks(ctx context.Context, l *lab.Lab, before map[string]Vitals) (found []F
 				was = v
 			}
 		}
-		err := lab.Await(ctx, n.ID+" uses what it used before", func() error {
-			now, err := Measure(ctx, l, n)
-			if err == nil && (now.Goroutines > was.Goroutines+moreGoroutines || now.Descriptors > was.Descriptors+moreDescriptors || now.Resident > mostResident) {
-				err = fmt.Errorf("%+v, before %+v", now, was)
+		w := Wear{Node: n.ID}
+		err := lab.Await(ctx, n.ID+" has no more to do than before", func() (err error) {
+			w.Worn, err = rest(ctx, l, n)
+			if err == nil && w.Worn.Goroutines > was.Goroutines+moreGoroutines {
+				err = fmt.Errorf("%+v, before %+v", w.Worn, was)
 			}
 			return err
 		})
 		if err != nil {
 			found = append(found, finding("C6", "%v", err))
 		}
+		if w.Fresh, err = restarted(ctx, l, n); err != nil {
+			return nil, nil, err
+		}
+		if w.leaks() {
+			found = append(found, finding("C6", "%s uses %+v, and after a restart %+v", n.ID, w.Worn, w.Fresh))
+		}
+		all = append(all, w)
 	}
-	return found
+	return all, found, nil
+}
+
+func restarted(ctx context.Context, l *lab.Lab, n *lab.Node) (v Vitals, err error) {
+	if code, err := n.Term(ctx); err != nil || code != 0 {
+		return v, fmt.Errorf("%s ends with code %d: %v", n.ID, code, err)
+	}
+	if err = n.Start(); err != nil {
+		return v, err
+	}
+	if err = l.AwaitReady(ctx, n); err != nil {
+		return v, err
+	}
+	return rest(ctx, l, n)
 }

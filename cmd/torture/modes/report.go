@@ -25,6 +25,7 @@ type Report struct {
 	Elections int            `json:"elections"`
 	Checks    []*Judged      `json:"checks"`
 	Promises  []*Promise     `json:"promises"`
+	Wear      []check.Wear   `json:"wear"`
 	Wrong     Wrong          `json:"wrong"`
 
 	mu sync.Mutex // guards all of the above

@@ -181,13 +181,18 @@ func (t *Trial) verifyNodes(ctx context.Context, n *lab.Node, h check.History) e
 		return err
 	}
 	r.Judge("C8", "events about review", len(events), check.FourEyes(events, load.Governed, load.Approvers))
-	t.HTTP().CloseIdleConnections() // each is a goroutine of a node
-	r.Judge("C6", "nodes' goroutines, descriptors and memory", len(t.Nodes()), check.Leaks(ctx, t.Lab, t.vitals))
 	said, err := check.Logs(t.Lab, t.windows())
 	if err != nil {
 		return err
 	}
 	r.Judge("C7", "logs", len(t.Nodes()), said)
+	t.HTTP().CloseIdleConnections() // each is a goroutine of a node
+	wear, leaks, err := check.Leaks(ctx, t.Lab, t.vitals)
+	if err != nil {
+		return err
+	}
+	r.Judge("C6", "nodes' goroutines, descriptors and memory", len(wear), leaks)
+	r.note(func(r *Report) { r.Wear = append(r.Wear, wear...) })
 	return nil
 }
 

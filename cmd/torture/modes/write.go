@@ -30,6 +30,7 @@ func (r *Report) Write(w io.Writer) error {
 	r.writeFaults(b)
 	r.writePromises(b)
 	r.writeChecks(b)
+	r.writeWear(b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -95,6 +96,18 @@ func (r *Report) writeChecks(b *strings.Builder) {
 	b.WriteString("\n## Operations\n\n| kind | how many |\n|---|---|\n")
 	for _, kind := range slices.Sorted(maps.Keys(r.Counts)) {
 		fmt.Fprintf(b, "| %s | %d |\n", kind, r.Counts[kind])
+	}
+}
+
+func (r *Report) writeWear(b *strings.Builder) {
+	if len(r.Wear) == 0 {
+		return
+	}
+	b.WriteString("\n## What nodes used\n\nWhen the load had ended, and after a restart with the same data.\n\n" +
+		"| node | goroutines | restarted | descriptors | restarted | heap | restarted | resident | restarted |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, w := range r.Wear {
+		fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d MiB | %d MiB | %d MiB | %d MiB |\n", w.Node, w.Worn.Goroutines, w.Fresh.Goroutines,
+			w.Worn.Descriptors, w.Fresh.Descriptors, w.Worn.Heap>>20, w.Fresh.Heap>>20, w.Worn.Resident>>20, w.Fresh.Resident>>20)
 	}
 }
 
