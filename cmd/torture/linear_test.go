@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -190,7 +188,7 @@ func (c *cluster) judge(all []porcupine.Operation, round int) {
 		}
 	}
 	c.t.Logf("round %d: %d operations, %d in doubt", round, len(all), doubts)
-	for _, f := range check.Linearizable(all, time.Minute, filepath.Join(c.t.ArtifactDir(), "history-"+strconv.Itoa(round)+".html")) {
+	for _, f := range check.Linearizable(all, time.Minute, c.t.ArtifactDir()) {
 		c.t.Errorf("%v (kept with -artifacts)", f)
 	}
 }

@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -103,20 +105,24 @@ func Model() porcupine.Model {
 	return nondeterministic.ToModel()
 }
 
-// Linearizable is C1: whether all operations can be put in one order that the
-// model allows and real time permits, judged within the limit. When they cannot,
-// a picture of the history is written to a file.
-func Linearizable(all []porcupine.Operation, limit time.Duration, picture string) []Finding {
-	switch porcupine.CheckOperationsTimeout(Model(), all, limit) {
-	case porcupine.Ok:
-		return nil
-	case porcupine.Unknown:
-		return []Finding{finding("C1", "%d operations could not be judged within %v", len(all), limit)}
+// Linearizable is C1: whether the operations on each key can be put in one order
+// that the model allows and real time permits, judged within a limit for each. A
+// picture of those of a key that cannot is written to a directory.
+func Linearizable(all []porcupine.Operation, limit time.Duration, dir string) (found []Finding) {
+	model := Model()
+	for _, part := range model.Partition(all) {
+		of, _ := part[0].Input.(Asked)
+		switch porcupine.CheckOperationsTimeout(model, part, limit) {
+		case porcupine.Illegal:
+			_, info := porcupine.CheckOperationsVerbose(model, part, limit) // which takes much longer, for what it draws
+			drawn := filepath.Join(dir, strings.ReplaceAll(of.Key, "/", "-")+".html")
+			if err := porcupine.VisualizePath(model, info, drawn); err != nil {
+				drawn = err.Error()
+			}
+			found = append(found, finding("C1", "%s: %d operations are not linearizable; see %s", of.Key, len(part), drawn))
+		case porcupine.Unknown:
+			found = append(found, finding("C1", "%s: %d operations could not be judged within %v", of.Key, len(part), limit))
+		}
 	}
-	_, info := porcupine.CheckOperationsVerbose(Model(), all, limit) // which takes much longer, for what it draws
-	drawn := "see " + picture
-	if err := porcupine.VisualizePath(Model(), info, picture); err != nil {
-		drawn = err.Error()
-	}
-	return []Finding{finding("C1", "%d operations are not linearizable; %s", len(all), drawn)}
+	return found
 }
