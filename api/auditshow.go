@@ -13,7 +13,7 @@ import (
 // audited shows a record, if the caller may see it.
 func (x *exchange) audited(r events.Record) (shown wire.AuditEvent, ok bool, err error) {
 	e, err := r.Event()
-	if err != nil || !e.ShownTo(x.principal) {
+	if err != nil || !x.shows(&e, x.principal) {
 		return shown, false, err
 	}
 	shown = wire.AuditEvent{

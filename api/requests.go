@@ -12,25 +12,28 @@ import (
 
 	"confman/api/wire"
 	"confman/events"
+	"confman/projections"
 )
 
 const requestsPath = "/api/v1/publish-requests"
 
 // findRequest is a publish request that the caller may see, open or closed.
 func (x *exchange) findRequest(id string) (events.Request, error) {
-	r := x.present().Request(id)
-	if r.Revision == 0 {
-		h, release := x.Reader.History(x.state.Index())
-		defer release()
-		var err error
-		if r, err = h.Request(id); err != nil {
-			return r, err
-		}
+	r, err := x.requestIn(x.present(), id)
+	if err == nil && (r.Revision == 0 || !x.seesRequest(r)) {
+		err = noRequest(id)
 	}
-	if r.Revision == 0 || !x.seesRequest(r) {
-		return r, noRequest(id)
+	return r, err
+}
+
+// requestIn is a publish request, open or closed, or the zero value.
+func (s *Server) requestIn(state *projections.State, id string) (events.Request, error) {
+	if r := state.Request(id); r.Revision != 0 {
+		return r, nil
 	}
-	return r, nil
+	h, release := s.Reader.History(state.Index())
+	defer release()
+	return h.Request(id)
 }
 
 // surelyRequest is findRequest for a write.
@@ -44,8 +47,10 @@ func noRequest(id string) error {
 
 // seesRequest reports whether the caller may see a publish request: who submitted
 // it, and the editors of any of its keys.
-func (x *exchange) seesRequest(r events.Request) bool {
-	return r.SubmittedBy == x.principal.Name || slices.ContainsFunc(r.Changes, x.edits)
+func (x *exchange) seesRequest(r events.Request) bool { return requestShownTo(x.principal, r) }
+
+func requestShownTo(who events.Principal, r events.Request) bool {
+	return r.SubmittedBy == who.Name || slices.ContainsFunc(r.Changes, func(c events.Change) bool { return who.Can(events.Editor, c.Namespace, c.Key) })
 }
 
 func (x *exchange) edits(c events.Change) bool {

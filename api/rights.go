@@ -71,7 +71,22 @@ func (n rolesNow) RolesWithin(subtree string) iter.Seq2[string, events.Roles] {
 }
 
 // Sees reports whether the caller may see an event.
-func (r *rights) Sees(e *events.Event) bool { return e.ShownTo(r.now.Load().Principal) }
+func (r *rights) Sees(e *events.Event) bool { return r.server.shows(e, r.now.Load().Principal) }
+
+// shows reports whether somebody may see an event. A step of a publish request is
+// about the nearest namespace above all that it changes, and is shown to those,
+// too, who may see the request; what it changes, which its submission says, to
+// those only who may read all of it.
+func (s *Server) shows(e *events.Event, who events.Principal) bool {
+	if e.ShownTo(who) {
+		return true
+	}
+	if _, submission := e.Data.(events.RequestSubmitted); submission || !e.Data.Kind().Matches("publish-request") {
+		return false
+	}
+	r, err := s.requestIn(s.Reader.State(), e.Request)
+	return err == nil && r.Revision != 0 && requestShownTo(who, r)
+}
 
 // SeesEntry reports whether the caller may see an entry.
 func (r *rights) SeesEntry(namespace, key string) bool {

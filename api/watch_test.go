@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"confman/api/wire"
+	"confman/events"
 	"confman/streaming"
 )
 
@@ -300,6 +302,47 @@ func TestWatchesOverHTTP2(t *testing.T) {
 			if _, err := io.CopyN(&got, stream, 1); err != nil {
 				t.Fatalf("%s: %v", got.String(), err)
 			}
+		}
+	}
+}
+
+// The steps of a request that changes what lies far apart are about no namespace
+// that its editors administer.
+func TestARequestsStepsAreShownToWhoMaySeeIt(t *testing.T) {
+	d := newDesk(t, func(c *Config) { c.Now = time.Now })
+	d.put("shop", "a", `1`)
+	d.settings("pay", events.Settings{MinApprovers: ptr(1)})
+	both := wire.NewKey{Name: "ines", Grants: []wire.Grant{{Namespace: "pay", Role: "publisher"}, {Namespace: "shop", Role: "publisher"}}}
+	ines := by(decodeAs[wire.APIKey](d.do("POST", "/api/v1/keys", both).is(201)).Key)
+	onlyReads := by(d.key("vera", "pay", "viewer", ""))
+	after := d.node.State().Index()
+	ask := func() string {
+		r := d.do("POST", requestsPath, `{"changes":[{"namespace":"pay","key":"a","value":2},{"namespace":"shop","key":"a","value":2}]}`)
+		return decodeAs[wire.PublishRequest](r.is(201)).ID
+	}
+	id := ask()
+	d.say(id, "approve", "", ines).is(200)
+	d.say(ask(), "reject", "no", ines).is(200)
+	d.put("pay", "z", `1`)
+	for _, test := range []struct{ name, who, want string }{
+		{"who may see all of it", ines, "submitted approved published submitted rejected"},
+		{"an editor of a part", d.rita, "approved published rejected"},
+		{"a reader of a part", onlyReads, ""},
+	} {
+		s := d.watch(fmt.Sprintf("?events=publish-request,config.created&after=%d", after), test.who)
+		s.next(wire.FrameResumed)
+		var got []string
+		for f := s.next(wire.FrameEvent); f.Event.Key != "z"; f = s.next(wire.FrameEvent) {
+			if rest, of := strings.CutPrefix(f.Event.Type, "publish-request."); of {
+				got = append(got, rest)
+			}
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s is told %v, want %s", test.name, got, test.want)
+		}
+		audit := d.do("GET", "/api/v1/audit?events=publish-request", nil, test.who).is(200)
+		if n := strings.Count(audit.body, `"publish-request.`); n != len(got) {
+			t.Errorf("%s finds %d steps in the audit, want %d: %s", test.name, n, len(got), audit.body)
 		}
 	}
 }
