@@ -1,11 +1,11 @@
 // One publish request: what it changes and whom that reaches, what it still needs, and the acts.
 import { html, useEffect, useRef, useState } from '../lib/ui.js';
 import { all, get } from '../lib/api.js';
-import { useData, useEvery } from '../lib/data.js';
+import { useData } from '../lib/data.js';
 import { plural, when } from '../lib/format.js';
 import { useFollow } from '../lib/live.js';
 import { useRows } from '../lib/rows.js';
-import { can, me } from '../lib/session.js';
+import { me } from '../lib/session.js';
 import { plain } from '../lib/text.js';
 import { conflicts, states } from '../lib/requests.js';
 import { isOpen } from '../lib/reviewing.js';
@@ -62,8 +62,6 @@ export function Request({ id }) {
       state.reload();
     },
   });
-  // The events of a request in several namespaces are for admins of everything: others are told of none, and look again.
-  useEvery(4_000, () => { if (places.length > 1 && !can('admin') && !state.loading) state.reload(); });
   if (state.error?.status === 404 && !state.data) {
     return html`<div class="page"><${Empty} icon="git-pull-request" title="There is no such request"><p>Or you may not see any of its keys.</p><p><a href="/ui/requests">To the queue</a></p><//></div>`;
   }

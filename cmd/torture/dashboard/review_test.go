@@ -85,6 +85,25 @@ func TestThreePeopleReviewAndSeeEachOther(t *testing.T) {
 	}
 }
 
+// The events of a request that changes what lies far apart are about no namespace;
+// its reviewers are told of them all the same.
+func TestARequestOverSeveralNamespacesIsLive(t *testing.T) {
+	w := newWorld(t, 1)
+	w.govern()
+	w.set("ann", "teams/pay", "pool", 20)
+	request := decode[wire.PublishRequest](t, w.do("ann", http.MethodPost, "/api/v1/publish-requests", map[string]any{"changes": []map[string]any{
+		{"namespace": "shop/prod", "key": "replicas", "value": 8}, {"namespace": "teams/pay", "key": "pool", "value": 40},
+	}, "comment": "For the sale"}))
+	bob := w.signIn("bob", w.first(), "/ui/requests/"+request.ID)
+	bob.Finds("heading", "For the sale")
+	bob.isLive()
+	w.do("carol", http.MethodPost, "/api/v1/publish-requests/"+request.ID+"/approve", nil)
+	bob.Await("bob is told", `document.querySelector('.news')?.textContent.includes('carol approved')`)
+	bob.Sees("1 of 2")
+	w.do("ann", http.MethodPost, "/api/v1/publish-requests/"+request.ID+"/withdraw", nil)
+	bob.Await("bob is told of the end", `document.querySelector('.news')?.textContent.includes('ann withdrew')`)
+}
+
 // Bob rejects with the keyboard alone what Ann proposed with hers: nobody touches a
 // mouse.
 func TestTheReviewByKeyboardAlone(t *testing.T) {
