@@ -48,8 +48,6 @@ func (x *exchange) sendFile(name string) error {
 	if err != nil {
 		return err
 	}
-	x.w.Header().Add("Vary", "Accept-Encoding")
-	x.set("Cache-Control", "no-cache") // ask again each time: a node may be newer than the browser's copy
 	x.set("Content-Security-Policy", contentPolicy)
 	x.set("Cross-Origin-Resource-Policy", "same-origin")
 	if strings.HasPrefix(file.Media, "text/html") {
@@ -58,6 +56,13 @@ func (x *exchange) sendFile(name string) error {
 		x.set("Cross-Origin-Opener-Policy", "same-origin")
 		x.set("Permissions-Policy", permissionsPolicy)
 	}
+	return x.sendBody(file)
+}
+
+// sendBody sends a file, compressed where that is accepted, unless the caller has it.
+func (x *exchange) sendBody(file *dashboard.File) error {
+	x.w.Header().Add("Vary", "Accept-Encoding")
+	x.set("Cache-Control", "no-cache") // ask again each time: a node may be newer than the browser's copy
 	body := file.Body(x.accepts("gzip"))
 	x.set("Etag", body.ETag)
 	if done, err := x.unchanged(body.ETag); done || err != nil {

@@ -23,4 +23,10 @@ func TestModuleIsServedToAnyoneAndOnceToEach(t *testing.T) {
 	if again.is(http.StatusNotModified); again.body != "" {
 		t.Error("a copy that is the same was sent again")
 	}
+	for encoding, want := range map[string]string{"gzip": "gzip", "identity": ""} {
+		got := b.do(http.MethodGet, "/confman.js", nil, "Accept-Encoding: "+encoding).is(http.StatusOK)
+		if got.header.Get("Content-Encoding") != want || got.header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("asked for %s: %v", encoding, got.header)
+		}
+	}
 }

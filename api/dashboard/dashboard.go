@@ -64,8 +64,7 @@ func (s *Site) File(name string) (*File, error) {
 }
 
 func (s *Site) load(name string) (*File, error) {
-	media := mediaOf(name)
-	if media == "" || !fs.ValidPath(name) {
+	if mediaOf(name) == "" || !fs.ValidPath(name) {
 		return nil, fmt.Errorf("dashboard: read %q: %w", name, fs.ErrNotExist)
 	}
 	content, err := fs.ReadFile(s.files, name)
@@ -75,7 +74,13 @@ func (s *Site) load(name string) (*File, error) {
 	if name == Index {
 		content = bytes.Replace(content, []byte(preloadMark), s.preloads(), 1)
 	}
-	return &File{Name: name, Media: media, plain: newBody("", content), zipped: sync.OnceValue(func() Body { return compress(content) })}, nil
+	return NewFile(name, content), nil
+}
+
+// NewFile prepares content, which must not be changed, under a name whose ending says
+// what it is, such as "confman.js".
+func NewFile(name string, content []byte) *File {
+	return &File{Name: name, Media: mediaOf(name), plain: newBody("", content), zipped: sync.OnceValue(func() Body { return compress(content) })}
 }
 
 // mediaOf is the media type of a file, "" when no such file is served.
