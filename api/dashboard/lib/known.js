@@ -8,18 +8,18 @@ const together = 150; // ms in which events share one load
 const later = 3_000; // ms after which what failed in passing is tried again
 
 /**
- * `load(signal)` takes it in, `forget()` lets it go, `filter` selects the events after which it is another. Returns {begin, again}: `begin` is for whenever
- * somebody else is signed in, `again` loads once more.
+ * `load(signal)` takes it in, `forget()` lets it go, `filter` selects the events after which it is another. What it returns is for whenever somebody else
+ * is signed in.
  */
 export function known({ filter, load, forget }) {
-  let end = () => {}, again = () => {};
-  const begin = () => {
+  let end = () => {};
+  return () => {
     end();
     forget();
     if (!me.value) return;
     const abort = new AbortController();
     let retry;
-    const ask = again = soon(together, () => load(abort.signal).catch((problem) => { // the frame says how the node is
+    const ask = soon(together, () => load(abort.signal).catch((problem) => { // the frame says how the node is
       if (problem.passing && !abort.signal.aborted) retry = setTimeout(ask, later);
     }));
     const stop = follow(filter, { after: node.value.position || 'now', on: ask, anew: ask });
@@ -29,8 +29,6 @@ export function known({ filter, load, forget }) {
       ask.stop();
       clearTimeout(retry);
       abort.abort();
-      again = () => {};
     };
   };
-  return { begin, again: () => again() };
 }

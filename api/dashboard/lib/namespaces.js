@@ -16,4 +16,4 @@ async function load(signal) {
 }
 
 /** Keeps `namespaces` true for whoever is signed in now. */
-export const { begin: follow } = known({ filter: { events: 'namespace' }, load, forget: () => { namespaces.value = undefined; } });
+export const follow = known({ filter: { events: 'namespace' }, load, forget: () => { namespaces.value = undefined; } });

@@ -11,18 +11,10 @@ async function load(signal) {
   open.value = await all('/api/v1/publish-requests', { state: 'open', limit: 200 }, { signal });
 }
 
-const kept = known({
+/** Keeps `open` true for whoever is signed in now. */
+export const follow = known({
   filter: { events: 'publish-request,namespace.settings-changed,namespace.roles-changed', values: 'none' }, load, forget: () => { open.value = undefined; },
 });
-
-/** Keeps `open` true for whoever is signed in now. */
-export const follow = kept.begin;
-
-// The events of a request over several namespaces are told to admins of everything only: for others such requests are asked for again.
-const several = (r) => r.partial || new Set(r.changes.map((c) => c.namespace)).size > 1;
-
-/** Asks again where events do not tell. */
-export const again = () => { if (!can('admin') && open.value?.some(several)) kept.again(); };
 
 /** Whether somebody wrote any of it: then the node does not take that person's approval. */
 export const isAuthor = (request, principal) => request.submittedBy === principal || request.changes.some((c) => c.editedBy === principal);

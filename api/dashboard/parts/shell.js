@@ -5,7 +5,7 @@ import { live, head, retry } from '../lib/live.js';
 import { count, duration } from '../lib/format.js';
 import { go, route } from '../lib/route.js';
 import { beat, can, canAnywhere, me, session, signOut } from '../lib/session.js';
-import { again, waiting } from '../lib/requests.js';
+import { waiting } from '../lib/requests.js';
 import { useEvery } from '../lib/data.js';
 import { typing } from '../lib/rows.js';
 import { Button, Icon } from './icon.js';
@@ -141,7 +141,6 @@ export function Shell({ children }) {
   useKeys();
   useEffect(() => () => { palette.value = false; helpOpen.value = false; }, []);
   useEvery(4_000, beat);
-  useEvery(8_000, again);
   return html`<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>
     <div class="frame"><${Rail} /><div style=${{ gridArea: 'bar' }}><${Bar} /><${Banner} /></div>
       <main class="main" id="main" tabindex="-1">${children}</main></div>
