@@ -1,7 +1,9 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -105,6 +107,49 @@ func Model() porcupine.Model {
 	return nondeterministic.ToModel()
 }
 
+// Settled decides, by the history of the registers' namespace, what became of
+// operations whose end is in doubt: a value that is in the history was written, and
+// what is not in it never happened. Each is one of the outcomes that the model
+// allows, so that an order that is found then is one of the operations as they were;
+// and without this there are too many to try. Values must be unique. A deletion has
+// none: it stays in doubt where the history has more of them than were confirmed.
+func (h History) Settled(namespace string, all []porcupine.Operation) (settled []porcupine.Operation) {
+	type writing struct{ key, value string }
+	written, versions, removed := map[writing]uint64{}, map[string]uint64{}, map[string]int{}
+	for _, e := range h {
+		if e.Namespace != namespace || e.Key == nil {
+			continue
+		}
+		versions[*e.Key]++
+		if e.NewValue == nil {
+			removed[*e.Key]++
+		} else {
+			written[writing{*e.Key, *e.NewValue}] = versions[*e.Key]
+		}
+	}
+	for _, o := range all {
+		in, _ := o.Input.(Asked)
+		if out, _ := o.Output.(Got); in.Kind == Remove && out.Done {
+			removed[in.Key]--
+		}
+	}
+	for _, o := range all {
+		in, _ := o.Input.(Asked)
+		if out, _ := o.Output.(Got); out.Doubt || out.Unknown {
+			version := written[writing{in.Key, in.Value}]
+			switch {
+			case in.Kind == Remove && removed[in.Key] > 0:
+			case in.Kind == Remove || version == 0:
+				continue
+			default:
+				o.Output = Got{Done: true, Version: version, Value: in.Value}
+			}
+		}
+		settled = append(settled, o)
+	}
+	return settled
+}
+
 // Linearizable is C1: whether the operations on each key can be put in one order
 // that the model allows and real time permits, judged within a limit for each. A
 // picture of those of a key that cannot is written to a directory.
@@ -112,17 +157,30 @@ func Linearizable(all []porcupine.Operation, limit time.Duration, dir string) (f
 	model := Model()
 	for _, part := range model.Partition(all) {
 		of, _ := part[0].Input.(Asked)
+		name := filepath.Join(dir, strings.ReplaceAll(of.Key, "/", "-"))
 		switch porcupine.CheckOperationsTimeout(model, part, limit) {
 		case porcupine.Illegal:
 			_, info := porcupine.CheckOperationsVerbose(model, part, limit) // which takes much longer, for what it draws
-			drawn := filepath.Join(dir, strings.ReplaceAll(of.Key, "/", "-")+".html")
+			drawn := name + ".html"
 			if err := porcupine.VisualizePath(model, info, drawn); err != nil {
 				drawn = err.Error()
 			}
 			found = append(found, finding("C1", "%s: %d operations are not linearizable; see %s", of.Key, len(part), drawn))
 		case porcupine.Unknown:
-			found = append(found, finding("C1", "%s: %d operations could not be judged within %v", of.Key, len(part), limit))
+			found = append(found, finding("C1", "%s: %d operations could not be judged within %v; see %s", of.Key, len(part), limit, keep(part, name+".json")))
 		}
 	}
 	return found
+}
+
+// keep writes operations to a file, and returns its name, or why it could not.
+func keep(all []porcupine.Operation, file string) string {
+	text, err := json.Marshal(all)
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return file
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"confman/api/wire"
 )
 
 func TestAKeyWhoseOperationsAreNotLinearizableIsNamedAndDrawn(t *testing.T) {
@@ -34,5 +37,54 @@ func TestAKeyWhoseOperationsAreNotLinearizableIsNamedAndDrawn(t *testing.T) {
 	}
 	if _, err := os.Stat(picture); err != nil {
 		t.Error(err)
+	}
+}
+
+// historyOf is a history of one key, of values and, for "", deletions.
+func historyOf(key string, values ...string) (h History) {
+	for i, v := range values {
+		e := wire.AuditEvent{Namespace: "ns", Key: &key, NewValue: &v}
+		if v == "" {
+			e.NewValue = nil
+		}
+		e.Index = uint64(i) + 1
+		h = append(h, e)
+	}
+	return h
+}
+
+func TestTheHistorySettlesWhatIsInDoubt(t *testing.T) {
+	in := func(kind Kind, value string) Asked { return Asked{Kind: kind, Key: "k", Value: value} }
+	var all []porcupine.Operation
+	say := func(from, to int64, in Asked, out Got) {
+		all = append(all, porcupine.Operation{ClientId: len(all), Input: in, Output: out, Call: from, Return: to})
+	}
+	const never = 1 << 62
+	say(0, 1, in(Put, "a"), Got{Done: true, Version: 1})
+	for i := range 60 { // which is too many to try
+		say(int64(i), never, in(Put, fmt.Sprint("lost-", i)), Got{Unknown: true})
+		say(int64(i), never, in(Remove, ""), Got{Doubt: true})
+	}
+	say(100, never, in(Put, "b"), Got{Unknown: true})
+	say(200, 201, in(Read, ""), Got{Done: true, Version: 2, Value: "b"})
+	say(300, 301, in(Remove, ""), Got{Done: true})
+	say(400, 401, in(Read, ""), Got{})
+	h := historyOf("k", "a", "b", "")
+	settled := h.Settled("ns", all)
+	if out := settled[1].Output; len(settled) != 5 || out != (Got{Done: true, Version: 2, Value: "b"}) {
+		t.Fatalf("settled: %+v", settled)
+	}
+	if found := Linearizable(settled, time.Minute, t.TempDir()); len(found) > 0 {
+		t.Errorf("linearizable, and found: %v", found)
+	}
+	// A value that somebody read and the history does not have.
+	say(500, 501, in(Put, "c"), Got{Done: true, Version: 4})
+	say(600, 601, in(Read, ""), Got{Done: true, Version: 5, Value: "lost-7"})
+	if found := Linearizable(historyOf("k", "a", "b", "", "c").Settled("ns", all), time.Minute, t.TempDir()); len(found) != 1 {
+		t.Errorf("a value from nowhere passes: %v", found)
+	}
+	// A deletion that nobody confirmed stays in doubt.
+	if n := len(historyOf("k", "a", "b", "", "").Settled("ns", all)); n != 7+60 {
+		t.Errorf("%d operations are left, want all deletions", n)
 	}
 }

@@ -145,7 +145,7 @@ func (t *Trial) Verify(ctx context.Context) error {
 	r.Judge("C2", "events in the chain", len(h), append(chained, h.Dense()...))
 	r.Judge("C2", "acknowledged writes", len(record.Acked()), h.Kept(record.Acked()))
 	r.Judge("C8", "published requests", len(record.Published()), h.Live(record.Published()))
-	r.Judge("C1", "operations on registers", len(record.Operations()), check.Linearizable(record.Operations(), judging, t.Dir()))
+	r.Judge("C1", "operations on registers", len(record.Operations()), check.Linearizable(h.Settled(load.Registers, record.Operations()), judging, t.Dir()))
 	t.verifyTold(ctx, h)
 	return t.verifyNodes(ctx, n, h)
 }
