@@ -34,8 +34,9 @@ type Asked struct {
 // It is the Output of a porcupine.Operation.
 type Got struct {
 	Done    bool
-	Version uint64
+	Version uint64 // 0 of a deletion: not known
 	Value   string
+	Index   uint64 // the event that a deletion was, 0: not known
 	// Doubt: it was refused when it was repeated, and whether the first attempt
 	// is still on its way nobody can tell.
 	Doubt bool
@@ -66,7 +67,7 @@ func (s register) step(in Asked, out Got) []register {
 		return []register{s, next}
 	case out.Doubt || out.Unknown:
 		return []register{s}
-	case out.Done && allowed && (in.Kind == Remove || out.Version == next.version):
+	case out.Done && allowed && (in.Kind == Remove && out.Version == 0 || out.Version == next.version):
 		return []register{next}
 	case !out.Done && !allowed:
 		return []register{s}
@@ -107,15 +108,17 @@ func Model() porcupine.Model {
 	return nondeterministic.ToModel()
 }
 
-// Settled decides, by the history of the registers' namespace, what became of
-// operations whose end is in doubt: a value that is in the history was written, and
-// what is not in it never happened. Each is one of the outcomes that the model
-// allows, so that an order that is found then is one of the operations as they were;
-// and without this there are too many to try. Values must be unique. A deletion has
-// none: it stays in doubt where the history has more of them than were confirmed.
+// Settled decides, by the history of the registers' namespace, what nobody was
+// answered. Of operations whose end is in doubt, a value that is in the history was
+// written, and what is not in it never happened; a deletion is the version that stands
+// at its index. Each is one of the outcomes that the model allows, so that an order
+// that is found then is one of the operations as they were; and without this there may
+// be too many to try. Values must be unique. A deletion that nobody confirmed stays in
+// doubt where the history has more of them than were confirmed.
 func (h History) Settled(namespace string, all []porcupine.Operation) (settled []porcupine.Operation) {
 	type writing struct{ key, value string }
 	written, versions, removed := map[writing]uint64{}, map[string]uint64{}, map[string]int{}
+	deletions := map[uint64]uint64{} // versions by index
 	for _, e := range h {
 		if e.Namespace != namespace || e.Key == nil {
 			continue
@@ -123,6 +126,7 @@ func (h History) Settled(namespace string, all []porcupine.Operation) (settled [
 		versions[*e.Key]++
 		if e.NewValue == nil {
 			removed[*e.Key]++
+			deletions[e.Index] = versions[*e.Key]
 		} else {
 			written[writing{*e.Key, *e.NewValue}] = versions[*e.Key]
 		}
@@ -135,7 +139,12 @@ func (h History) Settled(namespace string, all []porcupine.Operation) (settled [
 	}
 	for _, o := range all {
 		in, _ := o.Input.(Asked)
-		if out, _ := o.Output.(Got); out.Doubt || out.Unknown {
+		out, _ := o.Output.(Got)
+		switch {
+		case in.Kind == Remove && out.Done:
+			out.Version = deletions[out.Index]
+			o.Output = out
+		case out.Doubt || out.Unknown:
 			version := written[writing{in.Key, in.Value}]
 			switch {
 			case in.Kind == Remove && removed[in.Key] > 0:

@@ -79,7 +79,7 @@ func (r *registers) send(ctx context.Context, in check.Asked, w client.Write) (o
 		var meta client.Meta
 		w.Meta = &meta
 		err = r.sdk.Delete(ctx, Registers, in.Key, w)
-		return out, meta.Index, err
+		return check.Got{Index: meta.Index}, meta.Index, err
 	}
 	if in.Kind == check.Swap {
 		w.IfVersion = &in.Match
