@@ -97,7 +97,7 @@ func TestTheHistorySettlesWhatIsInDoubt(t *testing.T) {
 	}
 }
 
-// The operations on one register while all nodes lost power: more than could be
+// The operations on one register while two leaders failed: more than could be
 // judged in a minute, when nobody knew which version a deletion was. The versions
 // that are in the file are those that no confirmed write had.
 func TestDeletionsWithVersionsAreJudgedAtOnce(t *testing.T) {
