@@ -25,7 +25,8 @@ type Vitals struct {
 const (
 	moreGoroutines  = 40
 	moreDescriptors = 40
-	moreHeap        = 64 << 20 // bytes
+	moreHeap        = 64 << 20  // bytes
+	mostResident    = 512 << 20 // bytes, whatever it is after a restart
 )
 
 // Measure asks a node for its vitals.
@@ -76,7 +77,7 @@ type Wear struct {
 func (w Wear) leaks() bool {
 	return w.Worn.Goroutines > w.Fresh.Goroutines+moreGoroutines ||
 		w.Worn.Descriptors > w.Fresh.Descriptors+moreDescriptors ||
-		w.Worn.Heap > w.Fresh.Heap+moreHeap
+		w.Worn.Heap > w.Fresh.Heap+moreHeap || w.Worn.Resident > mostResident
 }
 
 // Leaks is C6: whether each node that runs comes back to the goroutines that it
