@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,7 +45,6 @@ func fanoutCommand(env cli.Env) *cobra.Command {
 	cmd.Flags().IntVar(&f.ahead, "ahead", 1, "blocks that may wait for a connection")
 	cmd.Flags().IntVar(&valueBytes, "value-bytes", minValueBytes, "size of a value")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		debug.SetGCPercent(300) // as nodes have it
 		f.shape(valueBytes)
 		return f.serve(cmd.Context(), env.Stdout)
 	}

@@ -234,7 +234,7 @@ const devRestart = 3 * time.Second
 // started again, unless it never got ready.
 func (d *devCluster) keepUp(ctx context.Context, env cli.Env, i int, ready <-chan struct{}) error {
 	for {
-		child, err := d.start(env, i)
+		child, err := d.start(ctx, env, i)
 		if err != nil {
 			return err
 		}
@@ -315,9 +315,9 @@ type child interface {
 	wait(ctx context.Context) error
 }
 
-func (d *devCluster) start(env cli.Env, i int) (child, error) {
+func (d *devCluster) start(ctx context.Context, env cli.Env, i int) (child, error) {
 	if len(d.nodes) == 1 {
-		return d.startHere(env)
+		return d.startHere(ctx, env)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -361,7 +361,7 @@ type here struct{ *Server }
 
 func (h here) wait(ctx context.Context) error { return h.Wait(ctx) }
 
-func (d *devCluster) startHere(env cli.Env) (child, error) {
+func (d *devCluster) startHere(ctx context.Context, env cli.Env) (child, error) {
 	o := d.serveOptions(0)
 	o.Members = MemberOptions{
 		Peers: d.members, FirstKey: filepath.Join(d.options.data, "admin-key"), TokenFile: filepath.Join(d.options.data, "cluster-token"),
@@ -371,7 +371,7 @@ func (d *devCluster) startHere(env cli.Env) (child, error) {
 	if err != nil {
 		return nil, &cli.ExitError{Code: cli.ExitUsage, Err: err}
 	}
-	fitMachine(log)
+	fitMachine(ctx, log)
 	s, err := Start(o, Env{
 		Stdout: env.Stdout, Log: log, Version: env.Version,
 		Fatal: func(err error) {

@@ -2,10 +2,10 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -99,21 +99,16 @@ func openFiles() int64 {
 
 // Of the process.
 const (
-	// gcPercent trades memory for time: a node allocates much and keeps little. With
-	// 100,000 keys it is 330 MiB beside mapped files, with 300 % 450.
-	gcPercent = 200
 	// memoryShare is how much of the control group's memory is the Go runtime's. The
 	// rest is for what it does not count: pages of mapped files that are written to.
 	memoryShare = 0.9
 	wantedFiles = 65_536
 )
 
-// fitMachine adapts the process to where it runs, and says what it found. What the
-// environment says by GOGC and GOMEMLIMIT stands.
-func fitMachine(log zerolog.Logger) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+// fitMachine adapts the process to where it runs until the context ends, and says
+// what it found. What the environment says by GOMEMLIMIT stands.
+func fitMachine(ctx context.Context, log zerolog.Logger) {
+	go giveBack(ctx)
 	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err != nil {
 		log.Warn().Err(err).Msg("the memory limit of the control group is not known; GOMEMLIMIT sets one")
 	}

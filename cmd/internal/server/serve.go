@@ -62,7 +62,7 @@ func runNode(ctx context.Context, o Options, env cli.Env) error {
 	if err = errors.Join(err, o.validate()); err != nil {
 		return &cli.ExitError{Code: cli.ExitUsage, Err: err}
 	}
-	fitMachine(log)
+	fitMachine(ctx, log)
 	s, err := Start(o, Env{
 		Stdout: env.Stdout, Log: log, Version: env.Version,
 		Fatal: func(err error) {

@@ -14,7 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -166,12 +166,25 @@ func TestDevDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
 	}
 }
 
-func TestDevFitsTheProcessToTheMachineAsServeDoes(t *testing.T) {
-	t.Setenv("GOGC", "")
-	defer debug.SetGCPercent(debug.SetGCPercent(100))
+func TestMemoryThatABurstNeededGoesBackToTheSystem(t *testing.T) {
 	_, stop := dev(t, "--listen", freeAddress(t))
-	if got := debug.SetGCPercent(100); got != gcPercent {
-		t.Errorf("GOGC is %d, want %d", got, gcPercent)
+	burst := make([]byte, 8*mostIdle)
+	for at := 0; at < len(burst); at += 4096 {
+		burst[at] = 1
+	}
+	runtime.KeepAlive(burst)
+	runtime.GC()
+	if idle := idleHeap(); idle < 4*mostIdle {
+		t.Fatalf("%d bytes are idle after a burst of %d", idle, len(burst))
+	}
+	looks := time.NewTicker(100 * time.Millisecond)
+	defer looks.Stop()
+	for end := time.After(time.Minute); idleHeap() > mostIdle; {
+		select {
+		case <-looks.C:
+		case <-end:
+			t.Fatalf("%d bytes are idle, want at most %d", idleHeap(), mostIdle)
+		}
 	}
 	if err := stop(); err != nil {
 		t.Error(err)

@@ -101,7 +101,15 @@ func TestTheHistorySettlesWhatIsInDoubt(t *testing.T) {
 // judged in a minute, when nobody knew which version a deletion was. The versions
 // that are in the file are those that no confirmed write had.
 func TestDeletionsWithVersionsAreJudgedAtOnce(t *testing.T) {
-	text, err := os.ReadFile("testdata/hour.json")
+	if found := Linearizable(recorded(t, "hour.json"), time.Minute, t.TempDir()); len(found) > 0 {
+		t.Error(found)
+	}
+}
+
+// recorded are operations on one key that a run kept.
+func recorded(t *testing.T, name string) (all []porcupine.Operation) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +125,6 @@ func TestDeletionsWithVersionsAreJudgedAtOnce(t *testing.T) {
 	if err := json.Unmarshal(text, &rows); err != nil {
 		t.Fatal(err)
 	}
-	var all []porcupine.Operation
 	for _, r := range rows {
 		all = append(all, porcupine.Operation{
 			ClientId: r.Client, Call: r.Call, Return: r.Return,
@@ -125,7 +132,5 @@ func TestDeletionsWithVersionsAreJudgedAtOnce(t *testing.T) {
 			Output: Got{Done: r.Done, Version: r.Version, Value: r.Got},
 		})
 	}
-	if found := Linearizable(all, time.Minute, t.TempDir()); len(found) > 0 {
-		t.Error(found)
-	}
+	return all
 }
