@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -173,5 +175,24 @@ func TestAProcessIsKilledPausedAndWaitedFor(t *testing.T) {
 	}
 	if code, err := n.Exit(t.Context()); code != 0 || err != nil || n.Lives() != 2 {
 		t.Errorf("ended: code %d, %v, lives %d", code, err, n.Lives())
+	}
+}
+
+func TestWithoutTheToolsOfItsFaultsThereIsNoNetwork(t *testing.T) {
+	some := t.TempDir()
+	for _, tool := range []string{"ip", "tc"} {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			t.Skip(err)
+		}
+		if err := os.Symlink(path, filepath.Join(some, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", some)
+	l := &Lab{}
+	defer func() { _ = l.Close() }()
+	if err := l.makeBridge(); !errors.Is(err, exec.ErrNotFound) || l.Networked() {
+		t.Errorf("%v, networked: %v", err, l.Networked())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os/exec"
 	"strings"
 )
 
@@ -25,8 +26,14 @@ func quiet() network {
 	return network{cut: map[*Node]bool{}, drops: map[*Node][]string{}, slow: map[*Node]bool{}}
 }
 
-// makeBridge makes what the nodes are wired to.
+// makeBridge makes what the nodes are wired to, where there is all that faults of
+// the network are made with.
 func (l *Lab) makeBridge() error {
+	for _, tool := range []string{"ip", "tc", "nft"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return err
+		}
+	}
 	ns, err := newNamespace()
 	if err != nil {
 		return err
