@@ -48,7 +48,7 @@ func manyKey(i int) string { return fmt.Sprintf("group-%03d/item-%06d", i/500, i
 
 // scrolled goes through a list in steps of several rows and back, and says how
 // long the page was busy at most with one of them, in ms: style, layout and
-// scripts, without what other programs took of the machine's time.
+// scripts, and what other programs took of the machine's time meanwhile.
 const scrolled = `new Promise((resolve) => {
 	const box = document.querySelector('main .virtual[role=grid]');
 	let longest = 0, step = 0;
@@ -70,7 +70,7 @@ func TestAHundredThousandKeys(t *testing.T) {
 	p := w.signIn("admin", w.first(), "/ui/ns/many")
 	p.Await("all keys are there", `document.querySelector('main').innerText.includes('100,000 keys')`)
 	var longest []float64
-	for range 3 { // a machine that others use delays a frame now and then
+	for range 8 { // a machine that others use delays frames; a list that is slow is slow each time
 		if longest = append(longest, browser.Eval[float64](p.Page, scrolled)); longest[len(longest)-1] <= longestFrame {
 			break
 		}
