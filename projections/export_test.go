@@ -49,7 +49,7 @@ func (s *State) Everything(receipts bool) Everything {
 	s.digests.Scan(func(k, id string) bool { all.Digests[k] = id; return true })
 	if receipts {
 		all.Receipts = map[events.ReceiptID]events.Receipt{}
-		s.receipts.byID.Scan(func(_ string, r *events.Receipt) bool { all.Receipts[r.ID] = *r; return true })
+		s.receipts.byID.Scan(func(r receipt) bool { all.Receipts[r.id] = r.public(); return true })
 		all.Aged = s.receipts.byAge.Len()
 	}
 	return all

@@ -175,6 +175,13 @@ func TestANodeWithDamagedDataDoesNotStartAndIsReplaced(t *testing.T) {
 	victim := c.followers(c.leader())[rng.IntN(2)]
 	c.must(http.StatusOK, victim, http.MethodPost, "/api/v1/cluster/snapshot", nil)
 	c.pour(rng, 70)
+	poured := c.raftIndex(c.leader())
+	await(t, victim.id+" has what was poured", func() error { // else its newest segment may be empty
+		if at := c.raftIndex(victim); at < poured {
+			return fmt.Errorf("it is at %d of %d", at, poured)
+		}
+		return nil
+	})
 	victim.kill9()
 	whole := faults.CopyDir(t, victim.dir)
 	flip := func(from, to float64) func(string) {
