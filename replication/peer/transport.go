@@ -2,8 +2,10 @@ package peer
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -185,12 +187,26 @@ func (t *Transport) AppendEntriesPipeline(id raft.ServerID, addr raft.ServerAddr
 
 // RequestVote asks one peer for its vote.
 func (t *Transport) RequestVote(id raft.ServerID, addr raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	return t.net.RequestVote(id, target(id, addr), args, resp)
+	return pastDead(func() error { return t.net.RequestVote(id, target(id, addr), args, resp) })
 }
 
 // RequestPreVote asks one peer whether it would vote.
 func (t *Transport) RequestPreVote(id raft.ServerID, addr raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	return t.net.RequestPreVote(id, target(id, addr), args, resp)
+	return pastDead(func() error { return t.net.RequestPreVote(id, target(id, addr), args, resp) })
+}
+
+// pastDead makes a call again while the connection that it was made over turns
+// out to be dead: votes rest between elections, and a pooled connection may have
+// ended by then, as those do that a partition cut. Raft would ask again only in
+// the next election. The call must be one that a peer may get twice.
+func pastDead(call func() error) error {
+	for range idlePerPeer {
+		err := call()
+		if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ETIMEDOUT) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			return err
+		}
+	}
+	return call()
 }
 
 // InstallSnapshot sends a snapshot to one peer. Timeout grows with its size.
