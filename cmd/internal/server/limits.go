@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -103,11 +104,19 @@ const (
 	// rest is for what it does not count: pages of mapped files that are written to.
 	memoryShare = 0.9
 	wantedFiles = 65_536
+	// gcPercent is how much the heap may grow between two collections, in percent of
+	// what lives. Most of what lives in a node is large and without pointers (the
+	// store's tables in memory, receipts), so collecting twice as often as Go does by
+	// default costs no writes that could be measured, and saves a quarter of the heap.
+	gcPercent = 50
 )
 
 // fitMachine adapts the process to where it runs until the context ends, and says
-// what it found. What the environment says by GOMEMLIMIT stands.
+// what it found. What the environment says by GOMEMLIMIT and GOGC stands.
 func fitMachine(ctx context.Context, log zerolog.Logger) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	go giveBack(ctx)
 	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err != nil {
 		log.Warn().Err(err).Msg("the memory limit of the control group is not known; GOMEMLIMIT sets one")
