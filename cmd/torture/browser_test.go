@@ -207,10 +207,13 @@ func (c *cluster) compareViews(opened map[string]*browser.Page) {
 		if name == "EventSource" {
 			continue
 		}
-		got := browser.Eval[map[string]uint64](p, "Object.fromEntries([...live.entries()].map((e) => [e.key, e.version]))")
-		if !maps.Equal(got, want) {
-			c.t.Errorf("%s: the view has %v, want %v", name, got, want)
-		}
+		await(c.t, name+" has the entries in its view", func() error { // which has a stream of its own, and reconnects by itself
+			got := browser.Eval[map[string]uint64](p, "Object.fromEntries([...live.entries()].map((e) => [e.key, e.version]))")
+			if !maps.Equal(got, want) {
+				return fmt.Errorf("it has %v, want %v; its status is %v", got, want, browser.Eval[map[string]any](p, "live.status"))
+			}
+			return nil
+		})
 		if states := browser.Eval[[]string](p, "states"); len(states) < 3 {
 			c.t.Errorf("%s went through %q only: it was never cut", name, states)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"confman/api/wire"
 	"confman/cmd/torture/browser"
+	"confman/cmd/torture/lab"
 )
 
 // A key is made in the page, shown once, copied, used, and revoked in the page. A
@@ -232,6 +233,7 @@ func TestMembersAndBackupsAreManagedInThePage(t *testing.T) {
 	added, err := w.lab.Renew(other, "n4", nil)
 	w.must(err)
 	w.must(added.Start())
+	await(t, added.ID+" can be invited", func() error { return alive(added) })
 	p.Click("button", "Add a member")
 	p.Sees("neither --peers nor --join")
 	p.Fill("ID", added.ID)
@@ -248,6 +250,15 @@ func TestMembersAndBackupsAreManagedInThePage(t *testing.T) {
 	if cluster.LeaderID != next.ID || !slices.ContainsFunc(cluster.Members, func(m wire.Member) bool { return m.ID == added.ID && m.Voter }) {
 		t.Errorf("the cluster is %+v", cluster)
 	}
+}
+
+// alive reports why a node does not answer yet.
+func alive(n *lab.Node) error {
+	answer, err := n.HTTP().Get(n.URL() + "/health")
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
 }
 
 // memberIs is JavaScript that is true when the table of members gives one a role.
