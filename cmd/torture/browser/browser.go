@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,8 +95,8 @@ type Page struct {
 }
 
 // Page opens a page in a tab of its own. An exception that nothing caught and an
-// error on its console fail the test, unless the message has one of the tolerated
-// texts in it.
+// error on its console fail the test, unless one of the tolerated regular expressions
+// matches in the message, with a space and the URL that it is about at its end.
 func (b *Browser) Page(url string, tolerated ...string) *Page {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
@@ -144,7 +144,7 @@ func (b *Browser) Strict(url string, tolerated ...string) *Page {
 
 func (p *Page) heard(m chromedp.ConsoleMessage, tolerated []string) {
 	bad := m.IsException() || m.Type == chromedp.ConsoleError
-	if !bad || slices.ContainsFunc(tolerated, func(s string) bool { return strings.Contains(m.Text, s) }) {
+	if !bad || slices.ContainsFunc(tolerated, func(s string) bool { return regexp.MustCompile(s).MatchString(m.Text + " " + m.URL) }) {
 		return
 	}
 	p.mu.Lock()
