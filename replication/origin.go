@@ -105,18 +105,16 @@ func (n *Node) former() []string {
 func (n *Node) wasLeft(ctx context.Context, e *engine) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	mine, others := n.cluster(), e.servers()
+	others := e.servers()
 	answers := make(chan error, len(others))
 	for _, s := range others {
 		go func() {
 			var a peerAnswer
-			if string(s.ID) == n.config.ID || n.ask.call(ctx, string(s.Address), pathIdentity, nil, &a) != nil || !slices.Contains(a.Former, mine) {
+			if string(s.ID) == n.config.ID || n.ask.call(ctx, string(s.Address), pathIdentity, nil, &a) != nil {
 				answers <- nil
 				return
 			}
-			answers <- fmt.Errorf("%w: the cluster of %s, %s, has gone on as cluster %s without this node's data, says %s at %s. "+
-				"Keep a copy of %s for as long as something only it holds may be missed; then empty it and start the node with a new --id and --join %s://%s",
-				ErrRefused, n.config.ID, mine, a.Cluster, a.Node, s.Address, n.config.Dir, n.ask.scheme, s.Address)
+			answers <- n.leftBy(a, n.ask.scheme+"://"+string(s.Address))
 		}()
 	}
 	var left error
@@ -127,4 +125,15 @@ func (n *Node) wasLeft(ctx context.Context, e *engine) error {
 		}
 	}
 	return left
+}
+
+// leftBy is an error when who answered is of the cluster that this node's has gone
+// on as.
+func (n *Node) leftBy(a peerAnswer, url string) error {
+	if !slices.Contains(a.Former, n.cluster()) {
+		return nil
+	}
+	return fmt.Errorf("%w: the cluster of %s, %s, has gone on as cluster %s without this node's data, says %s at %s. "+
+		"Keep a copy of %s for as long as something only it holds may be missed; then empty it and start the node with a new --id and --join %s",
+		ErrRefused, n.config.ID, n.cluster(), a.Cluster, a.Node, url, n.config.Dir, url)
 }

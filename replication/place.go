@@ -74,6 +74,9 @@ func (n *Node) checkJoin(ctx context.Context) error {
 			return nil
 		}
 		if err == nil && a.Cluster != "" {
+			if err := n.leftBy(a, n.config.Join); err != nil {
+				return err
+			}
 			return fmt.Errorf("%w: %s belongs to cluster %s, and %s, where it is to --join, is a member of cluster %s. "+
 				"To start it where it was, leave --join out; to have it join, give it an empty --data and a new --id",
 				ErrRefused, n.config.Dir, n.cluster(), n.config.Join, a.Cluster)

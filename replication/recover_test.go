@@ -215,9 +215,11 @@ func TestAMemberOfTheOldClusterIsRefused(t *testing.T) {
 	c.leader()
 	n3.recovery(t)
 	before := n3.State().Position()
+	n2.Peers, n2.Join = nil, "http://"+config.Address
 	for _, old := range []Config{n1, n2} { // together they are a quorum of the old cluster
 		var err error
-		died := c.comeBack(old).died
+		back := c.comeBack(old)
+		died := back.died
 		eventually(t, old.ID+" ends", func() bool {
 			select {
 			case err = <-died:
@@ -227,6 +229,12 @@ func TestAMemberOfTheOldClusterIsRefused(t *testing.T) {
 		})
 		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "has gone on as cluster "+r.Cluster) {
 			t.Errorf("%s ends with %v", old.ID, err)
+		}
+		if old.Join == "" {
+			continue
+		}
+		if err := back.checkJoin(testContext(t)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "has gone on as cluster "+r.Cluster) {
+			t.Errorf("%s, which is to --join, ends with %v", old.ID, err)
 		}
 	}
 	if s := n3.Standing(); s.Role != "leader" || n3.State().Position() != before || len(n3.engine.Load().servers()) != 1 {

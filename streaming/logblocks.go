@@ -8,7 +8,7 @@ import "sync"
 const (
 	blockRecords = 64
 	blockBytes   = 1 << 20
-	blocksBytes  = 32 << 20 // of all blocks that are kept
+	blocksBytes  = 8 << 20 // of all blocks that are kept
 )
 
 // logBlocks keeps the blocks that were read last. The zero value is ready to use.

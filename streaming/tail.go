@@ -9,7 +9,7 @@ import (
 // Bounds of the tail, where HubConfig does not say.
 const (
 	DefaultTailRecords = 16 << 10
-	DefaultTailBytes   = 64 << 20
+	DefaultTailBytes   = 32 << 20
 )
 
 // item is a record together with what all its readers share.
@@ -45,12 +45,12 @@ func (i *item) wire(bare bool) ([]byte, error) {
 	return e.json, e.err
 }
 
-// itemOverhead is what an item takes beside its record's body and the encoding
-// of it, roughly, in bytes.
+// itemOverhead is what an item takes beside its record's body, the event in it
+// and the encoding of it, roughly, in bytes.
 const itemOverhead = 1 << 10
 
 // size is what the item takes once it is encoded.
-func (i *item) size() int { return 2*len(i.record.Body) + itemOverhead }
+func (i *item) size() int { return 3*len(i.record.Body) + itemOverhead }
 
 // tail holds the newest records of the history without a gap.
 type tail struct {

@@ -11,7 +11,7 @@ func TestALeanStoreHasSmallTablesAndMergesNoLess(t *testing.T) {
 		}
 	}
 	u, l := badgerOptions("d", usual), badgerOptions("d", lean)
-	if l.MemTableSize*4 != u.MemTableSize || l.TableSizeMultiplier != 1 {
+	if l.MemTableSize*2 != u.MemTableSize || l.TableSizeMultiplier != 1 {
 		t.Errorf("memtables of %d bytes, usually %d; tables grow by %d a level", l.MemTableSize, u.MemTableSize, l.TableSizeMultiplier)
 	}
 	for what, n := range map[string][2]int{

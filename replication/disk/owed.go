@@ -13,7 +13,7 @@ import (
 // new ones are written: measured, that took up to 373 MiB within seconds of the last
 // write, with 1 KB rows at full speed. It cannot be held back, so it is announced.
 const (
-	levelZeroTables = 8
+	levelZeroTables = 16
 	memTables       = 3
 )
 

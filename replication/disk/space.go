@@ -79,9 +79,9 @@ func ParseLevel(name string) Level {
 // Hard marks. MinHardBytes is the least that is safe: half of it, the critical
 // mark, must hold what the stores write for the last entry that was taken above
 // it, and what a start writes. That is the next segment of the log, allocated at
-// once (64 MiB), one memtable's table before the memtable's log goes (16 MiB), a
-// new memtable's log (16 MiB), and what is small (markers, the table of segments),
-// with a quarter to spare. Compaction writes more, and is counted by
+// once (64 MiB), one memtable's table before the memtable's log goes (8 MiB), a
+// new memtable's log (8 MiB), and what is small (markers, the table of segments),
+// with more than a quarter to spare. Compaction writes more, and is counted by
 // SpaceConfig.Owed.
 const (
 	DefaultHardBytes = 512 << 20

@@ -17,7 +17,7 @@ import (
 
 // Defaults and limits of Config.
 const (
-	DefaultMemTableBytes = 16 << 20
+	DefaultMemTableBytes = 8 << 20
 	minMemTableBytes     = 4 << 20 // a part must fit a Badger batch, which is 15 % of it
 )
 
@@ -31,7 +31,7 @@ var ErrLocked = errors.New("in use by another process")
 type Config struct {
 	Dir           string
 	Log           zerolog.Logger
-	MemTableBytes int64            // size of a memtable, of which three may exist; 0 is 16 MiB, at least 4 MiB
+	MemTableBytes int64            // size of a memtable, of which three may exist; 0 is 8 MiB, at least 4 MiB
 	Lean          bool             // needs as little memory as it can, however much is written; see lean.go
 	Node          string           // written into markers and checked by Open; empty is not checked
 	Cluster       string           // the same; empty is not known yet

@@ -11,7 +11,14 @@ import (
 	raftwal "github.com/hashicorp/raft-wal"
 )
 
-const sumSize = 4
+const (
+	sumSize = 4
+
+	// maxBatchBytes is how much data is written at once. raft-wal makes one write of
+	// a batch, in a buffer of up to twice its size, and each segment that was written
+	// to since the start keeps one.
+	maxBatchBytes = 1 << 20
+)
 
 var (
 	_ raft.LogStore          = (*Log)(nil)
@@ -38,20 +45,37 @@ func (l *Log) IsMonotonic() bool { return true }
 // StoreLog is StoreLogs for one entry.
 func (l *Log) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
 
-// StoreLogs appends entries and returns when they are on disk. It does not touch
-// them: Raft and its cache go on using the same structs.
+// StoreLogs appends entries and returns when they are on disk; of many that are
+// large, the first may be before the others are. It does not touch them: Raft and
+// its cache go on using the same structs.
 func (l *Log) StoreLogs(entries []*raft.Log) error {
-	if len(entries) == 0 {
-		return nil
+	for len(entries) > 0 {
+		n := batch(entries)
+		sealed := make([]*raft.Log, n)
+		for i, e := range entries[:n] {
+			s := *e
+			s.Extensions = seal(e)
+			sealed[i] = &s
+		}
+		what := fmt.Sprintf("append raft log entries %d to %d", entries[0].Index, entries[n-1].Index)
+		if err := l.write(what, func() error { return l.store.StoreLogs(sealed) }); err != nil {
+			return err
+		}
+		entries = entries[n:]
 	}
-	sealed := make([]*raft.Log, len(entries))
-	for i, e := range entries {
-		s := *e
-		s.Extensions = seal(e)
-		sealed[i] = &s
+	return nil
+}
+
+// batch is how many of the entries are written at once: all, or at least one and
+// what else fits maxBatchBytes.
+func batch(entries []*raft.Log) int {
+	bytes := 0
+	for n, e := range entries {
+		if bytes += len(e.Data); bytes > maxBatchBytes && n > 0 {
+			return n
+		}
 	}
-	what := fmt.Sprintf("append raft log entries %d to %d", entries[0].Index, entries[len(entries)-1].Index)
-	return l.write(what, func() error { return l.store.StoreLogs(sealed) })
+	return len(entries)
 }
 
 // DeleteRange removes the entries from min to max, both included; they are a

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,4 +188,65 @@ func readFlipped(t *testing.T, dir string, last uint64, size int) string {
 		return "ends earlier"
 	}
 	return "harmless"
+}
+
+// raft-wal keeps a buffer as large as the largest batch that it was ever given.
+func TestManyLargeEntriesAreNotOneBatch(t *testing.T) {
+	tests := map[string]struct {
+		size int
+		want []int // entries in each batch
+	}{
+		"small":                {100, []int{9}},
+		"two fit":              {maxBatchBytes / 2, []int{2, 2, 2, 2, 1}},
+		"one byte too many":    {maxBatchBytes/2 + 1, []int{1, 1, 1, 1, 1, 1, 1, 1, 1}},
+		"each alone too large": {maxBatchBytes + 1, []int{1, 1, 1, 1, 1, 1, 1, 1, 1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			store := &batches{memory: newMemory()}
+			l, err := newLog(Config{Fatal: func(err error) { t.Error(err) }}, store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.StoreLogs(entries(1, 9, test.size)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(store.sizes, test.want) {
+				t.Errorf("batches of %v, want %v", store.sizes, test.want)
+			}
+			checkEntries(t, l, 9, test.size)
+		})
+	}
+}
+
+// A write that fails ends it: no entry is stored behind one that is not.
+func TestNoBatchFollowsOneThatFailed(t *testing.T) {
+	store := &batches{memory: newMemory()}
+	l, err := newLog(Config{Fatal: func(error) {}}, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.before = func() error {
+		if len(store.sizes) == 2 {
+			return errors.New("input/output error")
+		}
+		return nil
+	}
+	if err := l.StoreLogs(entries(1, 5, maxBatchBytes)); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "entries 2 to 2") {
+		t.Errorf("got %v", err)
+	}
+	if last, err := l.LastIndex(); err != nil || last > 2 || len(store.sizes) != 2 {
+		t.Errorf("the log ends at %d, %v, after batches of %v", last, err, store.sizes)
+	}
+}
+
+// batches notes how many entries each batch has.
+type batches struct {
+	*memory
+	sizes []int
+}
+
+func (b *batches) StoreLogs(es []*raft.Log) error {
+	b.sizes = append(b.sizes, len(es))
+	return b.memory.StoreLogs(es)
 }

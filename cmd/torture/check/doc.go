@@ -7,7 +7,7 @@
 //	C3  every node has the same chain at the same index
 //	C4  every stream is ordered, whole, unique, atomic per transaction, resumable
 //	C5  local reads and reads of the past return what was committed, never too old
-//	C6  goroutines, descriptors and heap return to what the history needs
+//	C6  goroutines, descriptors and heap return to what the history needs, and own memory to a bound
 //	C7  no error is logged but in the time of a fault
 //	C8  nothing became live without the approvals that it needed
 //

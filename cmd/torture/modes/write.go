@@ -104,10 +104,11 @@ func (r *Report) writeWear(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\n## What nodes used\n\nWhen the load had ended, and after a restart with the same data.\n\n" +
-		"| node | goroutines | restarted | descriptors | restarted | heap | restarted | resident | restarted |\n|---|---|---|---|---|---|---|---|---|\n")
+		"Resident memory is the node's own and pages of files.\n\n" +
+		"| node | goroutines | restarted | descriptors | restarted | heap | restarted | own | restarted | resident | restarted |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, w := range r.Wear {
-		fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d MiB | %d MiB | %d MiB | %d MiB |\n", w.Node, w.Worn.Goroutines, w.Fresh.Goroutines,
-			w.Worn.Descriptors, w.Fresh.Descriptors, w.Worn.Heap>>20, w.Fresh.Heap>>20, w.Worn.Resident>>20, w.Fresh.Resident>>20)
+		fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d MiB | %d MiB | %d MiB | %d MiB | %d MiB | %d MiB |\n", w.Node, w.Worn.Goroutines, w.Fresh.Goroutines,
+			w.Worn.Descriptors, w.Fresh.Descriptors, w.Worn.Heap>>20, w.Fresh.Heap>>20, w.Worn.Own>>20, w.Fresh.Own>>20, w.Worn.Resident>>20, w.Fresh.Resident>>20)
 	}
 }
 
