@@ -19,8 +19,8 @@ import (
 // Raft's settings; see the performance notes in docs/benchmarks.md.
 const (
 	commitTimeout     = 5 * time.Millisecond // how late a follower learns of a lone commit
-	maxAppendEntries  = 16               // sent at once to a follower that lags, each of up to a request more than maxBatchBytes
-	logCacheEntries   = maxAppendEntries // kept in memory to be sent and folded
+	maxAppendEntries  = 16                   // sent at once to a follower that lags, each of up to a request more than maxBatchBytes
+	logCacheEntries   = maxAppendEntries     // kept in memory to be sent and folded
 	snapshotInterval  = 10 * time.Second
 	snapshotThreshold = 4096  // entries after the newest marker, which a start folds again
 	trailingLogs      = 20480 // entries kept for followers, and while one installs a snapshot
